@@ -1,0 +1,455 @@
+"""Composes the whole: open a home, ingest, search, ask. The file to read first.
+
+    retrieve -> rank -> prompt -> complete -> cite
+
+`ask` is these five calls; `stream` yields an event after each of them. Everything that can be
+exchanged (embedder, store, backend, grounder) is named in the settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag import prompt, refuse
+from rag.backends import BACKENDS
+from rag.cite import cite, render
+from rag.config import Settings
+from rag.embedding import Embedder, make_embedder
+from rag.errors import BackendError, BackendInterrupted, ConfigError, IndexMissing
+from rag.ground import EmbeddingGrounder
+from rag.index import Index, Manifest, Recipe
+from rag.ingest import Progress, build_index, embed_missing, silent, store_records, writing
+from rag.library import Library
+from rag.rank import rank
+from rag.registry import lookup
+from rag.retrieve import Retriever
+from rag.sample import resolve
+from rag.sources import open_source
+from rag.stores import STORES
+from rag.types import (
+    Answer,
+    Backend,
+    Event,
+    Filters,
+    Hit,
+    IngestReport,
+    Mode,
+    Paper,
+    Record,
+    Refusal,
+)
+
+DEFAULT_HOME = ".footnoted"
+_REMEMBERED = 20_000  # sentence vectors kept in memory: about 30 MB
+_NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
+
+
+class Chatbot:
+    """A home with papers, and what answers from them. Safe to use from several threads."""
+
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self.home = home
+        self.settings = settings
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._index: Index | None = None
+        self._embed = _Remembering(self)
+
+    @classmethod
+    def open(cls, home: str | Path = DEFAULT_HOME, settings: Settings | None = None) -> Chatbot:
+        """Open the home, making it if it is missing. Raises ConfigError or LibraryError."""
+        path = Path(home).expanduser()
+        bot = cls(path, settings or Settings.load(path))
+        if not (path / "library.sqlite").is_file():
+            with writing(path):
+                Library(path / "library.sqlite").close()
+        return bot
+
+    def ingest(
+        self,
+        *sources: str | Path,
+        format: str | None = None,
+        rebuild: bool = False,
+        limit: int | None = None,
+        progress: Progress = silent,
+    ) -> IngestReport:
+        """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
+
+        Raises SourceError where a source cannot be read at all, HomeLocked while another process
+        writes, IndexMismatch where the settings changed and `rebuild` is not given.
+        """
+        with writing(self.home):
+            library = Library(self.home / "library.sqlite")
+            try:
+                return self._ingest(library, sources, format, rebuild, limit, progress)
+            finally:
+                library.close()
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        filters: Filters | Mapping[str, Any] | None = None,
+        mode: Mode | None = None,
+    ) -> list[Hit]:
+        """The best k papers, best first, one hit a paper."""
+        return self.timed_search(query, k, filters, mode)[0]
+
+    def timed_search(
+        self,
+        query: str,
+        k: int = 10,
+        filters: Filters | Mapping[str, Any] | None = None,
+        mode: Mode | None = None,
+    ) -> tuple[list[Hit], dict[str, float]]:
+        """`search`, with the seconds that embedding, searching, and both took."""
+        clock = _Clock()
+        mode = mode or self.settings.retrieval.mode
+        retriever = self._retriever()
+        vector = None if mode == "lexical" or not query.strip() else self._query_vector(query)
+        clock.lap("embed")
+        hits = retriever.search(query, vector, k, _filters(filters), mode)
+        clock.lap("search")
+        return hits, clock.read()
+
+    def ask(
+        self,
+        question: str,
+        filters: Filters | Mapping[str, Any] | None = None,
+        history: Sequence[prompt.Turn] = (),
+    ) -> Answer:
+        """Answer with a footnote to every sentence, or refuse and say why.
+
+        `history` holds the earlier turns of a conversation. Raises IndexFailure, EmbeddingError
+        or ConfigError; a backend that fails gives a refusal of kind "backend_failed".
+        """
+        for event in self.stream(question, filters, history):
+            if event.kind == "answer":
+                return event.value  # type: ignore[no-any-return]
+        raise AssertionError("stream ends with an answer")
+
+    def stream(
+        self,
+        question: str,
+        filters: Filters | Mapping[str, Any] | None = None,
+        history: Sequence[prompt.Turn] = (),
+    ) -> Iterator[Event]:
+        """Events as they happen: "retrieval" (hits), "token"s, "verdict"s, then one "answer"."""
+        draft = _Draft(question, prompt.condense(question, history), self.settings.backend.name)
+        asked = draft.standalone
+        try:
+            retriever = self._retriever()
+        except IndexMissing:
+            yield Event("answer", draft.refuse(Refusal("empty_collection", _NO_PAPERS)))
+            return
+        if not self._library().count():
+            yield Event("answer", draft.refuse(Refusal("empty_collection", _NO_PAPERS)))
+            return
+        settings = self.settings.retrieval
+        vector = self._query_vector(asked)
+        hits = retriever.search(asked, vector, settings.k, _filters(filters), settings.mode)
+        hits = rank(hits, vector, self._embed)
+        draft.clock.lap("retrieve")
+        yield Event("retrieval", hits)
+        refusal = self._refusal(asked, vector, hits)
+        if refusal:
+            yield Event("answer", draft.refuse(refusal, hits))
+            return
+        yield from self._answer(draft, hits)
+
+    async def aask(
+        self,
+        question: str,
+        filters: Filters | Mapping[str, Any] | None = None,
+        history: Sequence[prompt.Turn] = (),
+    ) -> Answer:
+        """`ask`, on a thread of its own."""
+        return await asyncio.to_thread(self.ask, question, filters, history)
+
+    def papers(self) -> Iterator[Paper]:
+        """All papers, in the order in which they came."""
+        return self._library().papers()
+
+    def paper(self, paper_id: str) -> Paper | None:
+        """One paper by its id, None where there is none."""
+        return self._library().get([paper_id]).get(paper_id)
+
+    def delete(self, *paper_ids: str) -> int:
+        """Remove papers from library and index; the number that were there."""
+        with writing(self.home):
+            library = Library(self.home / "library.sqlite")
+            try:
+                removed = library.delete(paper_ids)
+                if removed and Manifest.read(self._index_root):
+                    build_index(library, self._index_root, self._recipe, self._stores)
+                return removed
+            finally:
+                library.close()
+
+    def info(self) -> dict[str, Any]:
+        """Counts, the state of the index, and the disk that the home takes (bytes)."""
+        manifest = Manifest.read(self._index_root)
+        library = self._library()
+        files = [p for p in self.home.rglob("*") if p.is_file()]
+        return {
+            "home": str(self.home),
+            "papers": library.count(),
+            "chunks": manifest.chunks if manifest else 0,
+            "pending": manifest is None or manifest.revision != library.revision(),
+            "embedding": manifest.recipe.embedding if manifest else None,
+            "backend": self.settings.backend.name,
+            "disk": sum(path.stat().st_size for path in files),
+            "by_year": library.by_year(),
+        }
+
+    def close(self) -> None:
+        """Let go of the index; the chatbot opens it again if it is used."""
+        with self._lock:
+            if self._index is not None:
+                self._index.close()
+                self._index = None
+
+    def __enter__(self) -> Chatbot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answer(self, draft: _Draft, hits: list[Hit]) -> Iterator[Event]:
+        try:
+            backend = self._backend
+            draft.model = getattr(backend, "model", None)
+            for piece in backend.complete(prompt.build(draft.standalone, hits)):
+                draft.add(piece)
+                yield Event("token", piece)
+        except BackendInterrupted as error:
+            draft.interrupted = str(error)
+        except BackendError as error:
+            yield Event("answer", draft.refuse(Refusal("backend_failed", str(error)), hits))
+            return
+        draft.clock.lap("generate")
+        if not draft.text.strip() or draft.text.strip().startswith(prompt.NO_ANSWER):
+            yield Event("answer", draft.refuse(refuse.not_stated(hits[0]), hits))
+            return
+        policy = self.settings.answer.policy
+        sentences, citations = cite(draft.text, hits, self._grounder, policy)
+        draft.clock.lap("verify")
+        for sentence in sentences:
+            yield Event("verdict", sentence)
+        if not sentences:
+            yield Event("answer", draft.refuse(refuse.not_stated(hits[0]), hits))
+            return
+        yield Event(
+            "answer",
+            draft.answer(
+                text=render(sentences), sentences=tuple(sentences), citations=tuple(citations)
+            ),
+        )
+
+    def _refusal(
+        self, question: str, vector: NDArray[np.float32], hits: list[Hit]
+    ) -> Refusal | None:
+        if not hits:
+            return Refusal("not_in_collection", "No paper in this collection matches that.")
+        lexicon = self._open_index().lexical
+        found = refuse.features(question, vector, hits, self._embed, lexicon)
+        return refuse.refusal(question, hits, found, self.settings.answer.refuse_below)
+
+    def _ingest(
+        self,
+        library: Library,
+        sources: Sequence[str | Path],
+        format: str | None,
+        rebuild: bool,
+        limit: int | None,
+        progress: Progress,
+    ) -> IngestReport:
+        manifest = None if rebuild else Manifest.read(self._index_root)
+        if manifest:
+            manifest.check(self._recipe)
+        report = IngestReport()
+        if sources:
+            records = islice(self._records(sources, format), limit)
+            report = store_records(library, records, self.home / "rejected.jsonl", progress)
+        if not library.count() and manifest is None:
+            return report
+        embed_missing(library, self._embedder, self.settings.chunking.max_chars, progress)
+        build_index(library, self._index_root, self._recipe, self._stores, progress, anew=rebuild)
+        return report
+
+    def _records(
+        self, sources: Sequence[str | Path], format: str | None
+    ) -> Iterator[tuple[str, Record]]:
+        streams = [  # opened first, so that a wrong name is told before anything is stored
+            (str(s), open_source(resolve(str(s)), format, self.settings.plugins.sources))
+            for s in sources
+        ]
+        for name, stream in streams:
+            for record in stream:
+                yield name, record
+
+    def _library(self) -> Library:
+        """A reader for this thread: SQLite's connections are not shared between threads."""
+        if not hasattr(self._local, "library"):
+            self._local.library = Library(self.home / "library.sqlite", read_only=True)
+        library: Library = self._local.library
+        return library
+
+    def _retriever(self) -> Retriever:
+        settings = self.settings.retrieval
+        return Retriever(
+            self._open_index(),
+            self._library(),
+            candidates=settings.candidates,
+            dense_weight=settings.dense_weight,
+        )
+
+    def _open_index(self) -> Index:
+        """The current index; one that was published since takes the old one's place."""
+        manifest = Manifest.read(self._index_root)
+        with self._lock:
+            if self._index is None or self._index.manifest != manifest:
+                self._index = Index.open(self._index_root, self._recipe, self._stores)
+            return self._index
+
+    def _query_vector(self, question: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self._embedder.embed_query([question])[0]
+        return vector
+
+    @property
+    def _index_root(self) -> Path:
+        return self.home / "index"
+
+    @cached_property
+    def _embedder(self) -> Embedder:
+        return make_embedder(self.settings.embedding, self.settings.plugins.embedders)
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        settings = self.settings
+        return Recipe.of(
+            self._embedder.fingerprint, settings.chunking.max_chars, settings.store.name
+        )
+
+    @cached_property
+    def _stores(self) -> dict[str, str]:
+        return {**STORES, **self.settings.plugins.stores}
+
+    @cached_property
+    def _grounder(self) -> EmbeddingGrounder:
+        return EmbeddingGrounder(self._embed)
+
+    @cached_property
+    def _backend(self) -> Backend:
+        settings = self.settings.backend
+        cls = lookup("backend", settings.name, {**BACKENDS, **self.settings.plugins.backends})
+        backend: Backend = cls.from_settings(
+            settings,
+            embed=self._embed,
+            rarity=lambda word: self._open_index().lexical.rarity(word),
+        )
+        return backend
+
+
+class _Remembering:
+    """Embeds sentences once: ranking, extracting and grounding all look at the same ones."""
+
+    def __init__(self, bot: Chatbot) -> None:
+        self._bot = bot
+        self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        with self._lock:
+            found = {text: self._known[text] for text in texts if text in self._known}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        if missing:
+            found.update(zip(missing, self._bot._embedder.embed(missing), strict=True))
+            self._remember(found, missing)
+        return np.stack([found[text] for text in texts])
+
+    def _remember(self, found: dict[str, NDArray[np.float32]], new: Sequence[str]) -> None:
+        with self._lock:
+            self._known.update((text, found[text]) for text in new)
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = now - self._last
+        self._last = now
+
+    def since_start(self) -> float:
+        return time.perf_counter() - self._start
+
+    def read(self) -> dict[str, float]:
+        laps = {**self.laps, "total": self.since_start()}
+        return {name: round(seconds, 4) for name, seconds in laps.items()}
+
+
+class _Draft:
+    """An answer in the making: what was asked, what has arrived, and when."""
+
+    def __init__(self, question: str, standalone: str, backend: str) -> None:
+        self.question = question
+        self.standalone = standalone
+        self.backend = backend
+        self.model: str | None = None
+        self.text = ""
+        self.interrupted: str | None = None
+        self.clock = _Clock()
+
+    def add(self, piece: str) -> None:
+        if not self.text:
+            self.clock.laps["first_token"] = self.clock.since_start()
+        self.text += piece
+
+    def refuse(self, refusal: Refusal, hits: Sequence[Hit] = ()) -> Answer:
+        return self.answer(text=refusal.message, refusal=refusal, nearest=refuse.nearest(hits))
+
+    def answer(self, **fields: Any) -> Answer:
+        stages = ("retrieve", "first_token", "generate", "verify")
+        seconds = {**dict.fromkeys(stages, 0.0), **self.clock.read()}
+        return Answer(
+            id=uuid4().hex,
+            question=self.question,
+            standalone_question=self.standalone,
+            backend=self.backend,
+            model=self.model,
+            truncated=self.interrupted is not None,
+            seconds=seconds,
+            tokens={"prompt": 0, "completion": 0},
+            **fields,
+        )
+
+
+def _filters(filters: Filters | Mapping[str, Any] | None) -> Filters | None:
+    """Raises ConfigError for a filter that does not exist."""
+    if filters is None or isinstance(filters, Filters):
+        return filters
+    unknown = set(filters) - {field.name for field in fields(Filters)}
+    if unknown:
+        known = ", ".join(field.name for field in fields(Filters))
+        raise ConfigError(f"there is no filter '{min(unknown)}'. Filters: {known}.")
+    return Filters(**filters)

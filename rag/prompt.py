@@ -1,0 +1,70 @@
+"""Question + Hits -> messages, from the templates in prompts/.
+
+A template is known by the hash of its content: an answer can be traced to the words asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from rag.errors import ConfigError
+from rag.types import Hit, Message
+
+FOLDER = Path(__file__).parent.parent / "prompts"
+NO_ANSWER = "NOT IN THE SOURCES"
+
+Turn = Mapping[str, str] | str
+"""An earlier question, alone or as {"question": ..., "answer": ...}."""
+
+_FOLLOW_UP = re.compile(
+    r"\b(it|its|they|them|their|this|that|these|those|he|she|there|"
+    r"the (first|second|third|last|former|latter|other|same)( one)?|both)\b",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(r"^\s*(and|but|or|so|what about|how about|why|which one)\b", re.IGNORECASE)
+_SHORT = 4  # words below which a question leans on the one before it
+
+
+@cache
+def template(name: str) -> str:
+    path = FOLDER / f"{name}.md"
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"the prompt {path} cannot be read; reinstall footnoted") from error
+
+
+def template_hash(name: str) -> str:
+    return hashlib.sha256(template(name).encode()).hexdigest()[:12]
+
+
+def build(question: str, hits: Sequence[Hit]) -> list[Message]:
+    """The messages that ask for an answer from these sources, numbered from 1."""
+    sources = "\n\n".join(
+        f"[{number}] {hit.paper.title}\n{hit.paper.abstract}"
+        for number, hit in enumerate(hits, start=1)
+    )
+    content = f"Sources:\n\n{sources}\n\nQuestion: {question}"
+    return [
+        Message("system", template("answer")),
+        Message("user", content, question=question, sources=tuple(hits)),
+    ]
+
+
+def condense(question: str, history: Sequence[Turn]) -> str:
+    """A question that stands alone: one that leans on the last gets that one put before it."""
+    if not history or not leans(question):
+        return question
+    last = history[-1]
+    before = last if isinstance(last, str) else last.get("question", "")
+    return f"{before.strip()} {question.strip()}".strip()
+
+
+def leans(question: str) -> bool:
+    return bool(
+        len(question.split()) < _SHORT or _FOLLOW_UP.search(question) or _OPENING.match(question)
+    )

