@@ -28,7 +28,7 @@ from sklearn.model_selection import GroupKFold
 
 from rag.chunking import sentences
 from rag.embedding import SentenceTransformersEmbedder
-from rag.ground import Embed, Match, _decide, compare
+from rag.ground import Embed, Match, compare, decide
 from rag.lexical import tokens
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,7 +141,7 @@ def report(
     found: Sequence[Match],
     p: NDArray[np.float64],
 ) -> None:
-    decided = [_decide(m, float(v)) for m, v in zip(found, p, strict=True)]
+    decided = [decide(m, float(v)) for m, v in zip(found, p, strict=True)]
     for which in sorted(set(sets)):
         rows = np.array([s == which for s in sets])
         chosen = [e for e, keep in zip(examples, rows, strict=True) if keep]

@@ -18,6 +18,7 @@ _MARKS = {
     "contradicted": "(contradicted by the source)",
 }
 _NOT_TEXT = re.compile(r"\[\d+\]|\s+")
+_BEFORE_MARKER = re.compile(r" (?=\[\d+\])")
 _MARKERS = re.compile(r"(?:\s*\[\d+\])*")
 # What a model or an abstract sends must not move the cursor or colour the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -135,14 +136,15 @@ def _paragraphs(text: str, width: int) -> str:
 
 
 def _fill(text: str, width: int, first: str = "", rest: str = "") -> str:
+    glued = _BEFORE_MARKER.sub("\xa0", _printable(text))  # no line begins with a marker
     return textwrap.fill(
-        _printable(text),
+        glued,
         min(width, MAX_WIDTH),
         initial_indent=first,
         subsequent_indent=rest,
         break_long_words=False,  # a URL in two pieces leads nowhere
         break_on_hyphens=False,
-    )
+    ).replace("\xa0", " ")
 
 
 def _printable(text: str) -> str:

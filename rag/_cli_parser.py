@@ -14,7 +14,7 @@ _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
 _MAIN = """\
 examples:
   footnoted ingest sample:            the papers that ship with Footnoted
-  footnoted ask "How can a language model shrink the key-value cache?"
+  footnoted ask "How does a language model gain from a larger datastore?"
   footnoted COMMAND --help            what a command can do, with examples
 
 exit status: 0 done; 1 failed; 2 wrong usage; 3 done, but some input was rejected and

@@ -218,6 +218,7 @@ def _bot(args: Namespace) -> Iterator[tuple[Chatbot, Settings]]:
     settings = Settings.load(home, _flags(args))
     if args.own_process and _needs_no_hub(settings):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # nothing to wait for
     from rag import Chatbot
 
     bot = Chatbot.open(home, settings=settings)

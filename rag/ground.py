@@ -66,7 +66,7 @@ class LexicalGrounder:
         if not evidence or not _facts(claim).forms:
             return Judgement("unsupported", 0.0, None)
         match = compare(claim, evidence, contexts, self._embed)
-        verdict, score = _decide(match, _probability(self._model, match.features))
+        verdict, score = decide(match, _probability(self._model, match.features))
         return Judgement(verdict, score, match.best)
 
 
@@ -112,7 +112,7 @@ def _cosines(claim: str, evidence: Sequence[str], embed: Embed | None) -> list[f
 
 def _merit(claim: Facts, sentence: Facts, cosine: float) -> float:
     held = 1.0 - _share(claim.numbers, lambda n: not _holds_number(sentence, n))
-    return cosine + _coverage(claim, sentence.words) + 0.2 * held
+    return cosine + _coverage(claim, sentence.words) + 0.2 * held - 0.4 * sentence.asks
 
 
 def _features(claim: Facts, best: Facts, paper: Sequence[Facts]) -> dict[str, float]:
@@ -132,23 +132,29 @@ def _features(claim: Facts, best: Facts, paper: Sequence[Facts]) -> dict[str, fl
         "number_differs": float(_number_differs(claim, best)),
         "negation_differs": float(_negation_differs(claim, best)),
         "direction_differs": float(_direction_differs(claim, best)),
+        "asks": float(best.asks),
     }
 
 
-def _decide(match: Match, probability: float) -> tuple[Verdict, float]:
+def decide(match: Match, probability: float) -> tuple[Verdict, float]:
     """What is compared exactly sets a ceiling on the probability that overlap gives."""
     f = match.features
     close = f["coverage"] >= _CLOSE
     opposed = f["number_differs"] or f["negation_differs"] or f["direction_differs"]
     if close and opposed and not f["names_missing"]:
-        return "contradicted", min(probability, PARTIAL / 2)
-    if f["names_missing"] >= SUPPORTED:
-        probability = min(probability, PARTIAL - 0.01)
+        return "contradicted", _under(PARTIAL, probability)
+    if f["names_missing"] >= 0.5:
+        probability = _under(PARTIAL, probability)
     elif f["names_missing"] or f["numbers_missing"] or (close and opposed):
-        probability = min(probability, SUPPORTED - 0.01)
+        probability = _under(SUPPORTED, probability)
     if probability >= SUPPORTED:
         return "supported", probability
     return ("partial" if probability >= PARTIAL else "unsupported"), probability
+
+
+def _under(ceiling: float, probability: float) -> float:
+    """Below the ceiling but still in order, so that the score goes on ranking."""
+    return min(probability, ceiling - 0.1 * (1.01 - probability))
 
 
 def _probability(model: str, features: dict[str, float]) -> float:
@@ -189,11 +195,13 @@ class Facts:
     names: frozenset[str]
     negated: frozenset[str]
     directions: tuple[Direction, ...]
+    asks: bool  # says what was looked into, not what was found
 
 
 @lru_cache(maxsize=20_000)
 def _facts(text: str) -> Facts:
-    items = _items(text)
+    # A lone surrogate, as from a model's cut-off JSON escape, would stop the stemmer.
+    items = _items(text.encode("utf-8", "replace").decode())
     numbers, plain = _numbers(items)
     words = tokens(" ".join(item for item in plain if item not in _BORDERS))
     names = _names(plain)
@@ -206,10 +214,18 @@ def _facts(text: str) -> Facts:
         names=names,
         negated=_negated(plain),
         directions=tuple(_directions(plain, names)),
+        asks=_AIM.search(text) is not None,
     )
 
 
+_AIM = re.compile(
+    r"^\W*(?:objectives?|aims?|purpose|background|hypothesis)\b(?!.*\b(?:show|found|find|suggest))"
+    r"|^\W*to (?:assess|compare|describe|determine|estimate|evaluate|examine|explore|identify|"
+    r"investigate|study|test)\b|\bwhether\b|\?\s*$|\bremains? (?:unclear|unknown|poorly|elusive)",
+    re.IGNORECASE,
+)
 _BORDERS = frozenset(".,;:!?()")
+_MIDDLE_DOT = re.compile(r"(?<=\d)·(?=\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _PIECE = re.compile(r"[\w%$€£.+\-−–'’^×]+|[,;:!?()]")
 _COUNTS = dict(
@@ -225,7 +241,8 @@ _TWICE = re.compile(r"\b(?:twice|twofold|doubl(?:e|es|ed))\b", re.IGNORECASE)
 
 def _items(text: str) -> list[str]:
     """The words of a text with number words as digits, and its punctuation between them."""
-    text = _COUNT.sub(lambda m: str(_COUNTS[m.group().lower()]), _THOUSANDS.sub("", text))
+    text = _MIDDLE_DOT.sub(".", _THOUSANDS.sub("", text))
+    text = _COUNT.sub(lambda m: str(_COUNTS[m.group().lower()]), text)
     out: list[str] = []
     for piece in _PIECE.findall(_TWICE.sub("2 times", text)):
         bare = piece.strip(".+-−–'’^,;:!?()")
@@ -334,7 +351,10 @@ def _forms(word: str) -> set[str]:
 
 
 def _parts(name: str) -> list[str]:
-    return [stem(part) for part in _JOINTS.split(name.lower()) if len(part) > 1 or part.isdigit()]
+    """The parts of a compound that name something: of 'Aire-expressing', the first alone."""
+    parts = [p for p in _JOINTS.split(name) if len(p) > 1 or p.isdigit()]
+    proper = [p for p in parts if p != p.lower() or any(c.isdigit() for c in p)]
+    return [stem(part.lower()) for part in proper or parts]
 
 
 def _holds_name(facts: Facts, name: str) -> bool:
@@ -366,8 +386,7 @@ def _number_differs(claim: Facts, sentence: Facts) -> bool:
 
 
 _NEGATORS = frozenset(
-    """not no never without cannot fail fails failed failing unable lack lacks lacked lacking
-    neither nor none""".split()
+    "not no never without cannot fail fails failed failing unable neither nor none".split()
 )
 _REACH = 3  # content words that a negation is taken to govern
 
@@ -407,10 +426,10 @@ _OPPOSITES = (
     (
         """more higher larger greater bigger increase increases increased increasing raise raises
         raised rise rises grow grows elevated elevates enhance enhances enhanced gain gains
-        promotes promote stimulates""",
+        promotes promote stimulates increment heavier elevation""",
         """less lower fewer smaller decrease decreases decreased decreasing reduce reduces reduced
         reducing drop drops dropped decline declines declined shrink shrinks diminishes impairs
-        suppresses inhibits""",
+        suppresses inhibits reduction reductions""",
     ),
     (
         "faster fast quicker accelerates accelerated speeds rapid rapidly",
@@ -422,12 +441,11 @@ _OPPOSITES = (
         """worse inferior worst underperforms underperform underperformed underperforming lags
         degrades degrade degraded worsens trails""",
     ),
-    ("activates activated activation", "inactivates inactivated deactivates"),
     ("sensitive sensitivity", "resistant resistance"),
     ("above", "below"),
+    ("positive positively", "negative negatively"),
     ("cheaper", "costlier"),
     ("longer", "shorter"),
-    ("supervised", "unsupervised"),
 )
 _PASSIVES = frozenset("outperformed surpassed exceeded beaten".split())
 _DIRECTION = {
@@ -439,12 +457,13 @@ _DIRECTION = {
 
 
 class Direction(NamedTuple):
-    """A word of comparison, its sign, and the names that stand before and after it."""
+    """A word of comparison, its sign, what it is said of, and the names on either side."""
 
     axis: int
     sign: int
     before: frozenset[str]
     after: frozenset[str]
+    target: frozenset[str]
 
 
 def _directions(items: Sequence[str], names: frozenset[str]) -> list[Direction]:
@@ -456,7 +475,8 @@ def _directions(items: Sequence[str], names: frozenset[str]) -> list[Direction]:
         if items[at + 1 : at + 2] == ["by"] and item.lower() in _PASSIVES:
             sign = -sign  # "A is outperformed by B"
         before, after = (_keys(side, names) for side in (items[:at], items[at + 1 :]))
-        out.append(Direction(axis, sign, before, after))
+        target = frozenset(_governed(items[at + 1 :], 2))
+        out.append(Direction(axis, sign, before, after, target))
     return out
 
 
@@ -465,13 +485,32 @@ def _keys(items: Sequence[str], names: frozenset[str]) -> frozenset[str]:
 
 
 def _direction_differs(claim: Facts, sentence: Facts) -> bool:
-    """The sentence compares on an axis of the claim, and every time the other way round."""
-    for axis in {d.axis for d in claim.directions}:
-        stated = [d for d in sentence.directions if d.axis == axis]
-        claimed = [d for d in claim.directions if d.axis == axis]
-        if stated and all(_opposed(c, s) for c in claimed for s in stated):
-            return True
-    return False
+    """The sentence says the opposite: 'slower' for 'faster', 'B beats A', 'ineffective'."""
+    return _prefix_differs(claim.words, sentence.words) or any(
+        _all_opposed(d, [s for s in sentence.directions if s.axis == d.axis])
+        for d in claim.directions
+    )
+
+
+def _all_opposed(claimed: Direction, stated: list[Direction]) -> bool:
+    # Words about the same thing decide alone: "greater intake lowers the risk".
+    near = [s for s in stated if s.target & claimed.target] or stated
+    return bool(near) and all(_opposed(claimed, s) for s in near)
+
+
+_PREFIXES = ("un", "in", "im", "non", "dis")
+
+
+def _prefix_differs(claim: frozenset[str], sentence: frozenset[str]) -> bool:
+    """One has 'accurate' where the other has only 'inaccurate'."""
+    only_here, only_there = claim - sentence, sentence - claim
+    return any(
+        prefix + word in others
+        for word_set, others in ((only_here, only_there), (only_there, only_here))
+        for word in word_set
+        if len(word) > 4
+        for prefix in _PREFIXES
+    )
 
 
 def _opposed(one: Direction, other: Direction) -> bool:

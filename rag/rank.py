@@ -15,19 +15,19 @@ from rag.chunking import sentences
 from rag.types import Hit
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+DEPTH = 5  # hits: each costs the embedding of some eight sentences
 SENTENCE_WEIGHT = 0.2  # of the best sentence's cosine similarity, beside the fused score
 
 
 def rank(hits: Sequence[Hit], question: NDArray[np.float32], embed: Embed) -> list[Hit]:
     """Reorder by fused score plus best sentence; `question` is its vector, shape (d,)."""
     scored = [
-        (hit.score + SENTENCE_WEIGHT * best_sentence(hit, question, embed), hit) for hit in hits
+        (hit.score + SENTENCE_WEIGHT * best_sentence(hit, question, embed), hit)
+        for hit in hits[:DEPTH]
     ]
     scored.sort(key=lambda pair: -pair[0])
-    return [
-        replace(hit, rank=rank, score=score / (1 + SENTENCE_WEIGHT))
-        for rank, (score, hit) in enumerate(scored, start=1)
-    ]
+    best = [replace(hit, score=score / (1 + SENTENCE_WEIGHT)) for score, hit in scored]
+    return [replace(hit, rank=rank) for rank, hit in enumerate([*best, *hits[DEPTH:]], start=1)]
 
 
 def best_sentence(hit: Hit, question: NDArray[np.float32], embed: Embed) -> float:

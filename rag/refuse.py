@@ -120,7 +120,9 @@ def refusal(
     """None where an answer may be tried."""
     if probability(found) >= (_model()["threshold"] if threshold is None else threshold):
         return None
-    if found["named"] and found["chunk"] >= _ABOUT:
+    title = set(tokens(hits[0].paper.title))
+    by_name = any(set(tokens(name)) & title for name in _names(question))
+    if by_name or (found["named"] and found["chunk"] >= _ABOUT):
         return not_stated(hits[0])
     return Refusal(
         "not_in_collection",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +97,7 @@ class Home:
                 pairs = [("test", record) for record in records]
                 report = store_records(library, pairs, self.path / "rejected.jsonl", progress)
                 embedded = embed_missing(library, self.embedder, self.max_chars, progress)
-                manifest = build_index(
-                    library, self.root, self.recipe, STORES, progress, anew=anew
-                )
+                manifest = build_index(library, self.root, self.recipe, STORES, progress, anew=anew)
             finally:
                 library.close()
         return report, embedded, manifest
@@ -156,11 +154,14 @@ class _SmallBatches:
         self.fingerprint = self._inner.fingerprint
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        parts = [self._inner.embed(texts[i : i + 64]) for i in range(0, len(texts), 64)]
-        return np.concatenate(parts)
+        return _in_parts(self._inner.embed, texts)
 
     def embed_query(self, texts: Sequence[str]) -> np.ndarray:
-        return self._inner.embed_query(texts)
+        return _in_parts(self._inner.embed_query, texts)
+
+
+def _in_parts(embed: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]) -> np.ndarray:
+    return np.concatenate([embed(texts[i : i + 64]) for i in range(0, len(texts), 64)])
 
 
 @pytest.fixture(scope="session")

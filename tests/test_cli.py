@@ -160,6 +160,11 @@ def test_lines_keep_to_the_width_and_to_100():
         assert most - 10 < max(map(len, lines)) <= most
 
 
+def test_no_line_of_an_answer_begins_with_a_marker():
+    shown = _cli_format.answer_text(answer("Some words here. [1][2] " * 30, citations=()), 40)
+    assert not [line for line in shown.split("\n") if line.startswith("[")]
+
+
 def test_paragraphs_and_lists_stay_apart():
     text = "Two ways:\n\n- the first [1]\n- the second [1]"
     assert _cli_format.answer_text(answer(text), 80).startswith(text)

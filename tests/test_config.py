@@ -91,7 +91,7 @@ def test_a_wrong_variable_is_named(environ: dict[str, str], message: str) -> Non
 
 
 def test_a_wrong_flag_is_named() -> None:
-    with pytest.raises(ConfigError, match="the command line: 'retrieval.k'"):
+    with pytest.raises(ConfigError, match=r"the command line: 'retrieval\.k'"):
         Settings.load(flags={"retrieval.k": 0}, environ={})
 
 

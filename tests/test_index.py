@@ -45,9 +45,7 @@ def test_the_manifest_says_what_made_the_index(ready: Home) -> None:
         ({"format": 99}, "format"),
     ],
 )
-def test_any_other_recipe_is_a_mismatch(
-    ready: Home, change: dict[str, str], named: str
-) -> None:
+def test_any_other_recipe_is_a_mismatch(ready: Home, change: dict[str, str], named: str) -> None:
     manifest = Manifest.read(ready.root)
     assert manifest is not None
     with pytest.raises(IndexMismatch, match=f"{named}.*Run: footnoted ingest --rebuild"):
@@ -60,7 +58,7 @@ def test_any_other_recipe_is_a_mismatch(
 def test_an_unreadable_manifest_is_named_and_a_rebuild_mends_it(ready: Home, text: str) -> None:
     before = ready.contents()
     (ready.root / "current.json").write_text(text, encoding="latin-1")
-    with pytest.raises(IndexFailure, match="current.json cannot be read.*ingest --rebuild"):
+    with pytest.raises(IndexFailure, match=r"current.json cannot be read.*ingest --rebuild"):
         ready.index()
     _, embedded, _ = ready.ingest([], anew=True)
     assert embedded == 0
@@ -108,7 +106,7 @@ def test_deleted_vectors_are_noticed_and_made_again(home: Home, store: str) -> N
     home.ingest(PAPERS)
     before = home.contents()
     shutil.rmtree(home.root / "gen-000001" / "vectors")
-    with pytest.raises(IndexFailure, match="holds 0 of .* chunks.*ingest --rebuild"):
+    with pytest.raises(IndexFailure, match=r"holds 0 of .* chunks.*ingest --rebuild"):
         _ = home.index().vectors
     _, embedded, _ = home.ingest([], anew=True)
     assert embedded == 0
@@ -125,7 +123,7 @@ def test_an_ingest_after_lost_vectors_writes_all_of_them(ready: Home) -> None:
 
 def test_a_deleted_generation_is_noticed(ready: Home) -> None:
     shutil.rmtree(ready.root / "gen-000001")
-    with pytest.raises(IndexFailure, match="is gone.*ingest --rebuild"):
+    with pytest.raises(IndexFailure, match=r"is gone.*ingest --rebuild"):
         ready.index()
 
 
@@ -133,7 +131,7 @@ def test_a_deleted_generation_is_noticed(ready: Home) -> None:
 def test_a_damaged_word_index_is_our_error(ready: Home, file: str) -> None:
     path = ready.root / "gen-000001" / "lexical" / file
     path.write_bytes(b"\x00")
-    with pytest.raises(IndexFailure, match="lexical index cannot be read.*ingest --rebuild"):
+    with pytest.raises(IndexFailure, match=r"lexical index cannot be read.*ingest --rebuild"):
         _ = ready.index().lexical
 
 

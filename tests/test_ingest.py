@@ -148,7 +148,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path, store: str) 
     whole = Home(tmp_path / "whole", CountingEmbedder())
     whole.ingest(PAPERS)
     expected = whole.contents()
-    points = range(1, 60, 3) if store == "memory" else random.Random(3).sample(range(1, 50), 3)
+    points = range(1, 60, 5) if store == "memory" else random.Random(3).sample(range(1, 50), 3)
     unfinished = 0
     for after in points:
         broken = Home(tmp_path / f"broken-{after}", Interrupted(after), store)
@@ -231,7 +231,10 @@ def test_a_second_writer_is_told_who_holds_the_home(tmp_path: Path) -> None:
 
 def test_a_home_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LibraryError, match="Choose another with --home"), writing(tmp_path / "file"):
+    with (
+        pytest.raises(LibraryError, match="Choose another with --home"),
+        writing(tmp_path / "file"),
+    ):
         pass
 
 
@@ -240,7 +243,9 @@ def test_another_model_or_chunker_asks_for_a_rebuild(home: Home) -> None:
     before = home.contents()
     other = Home(home.path, CountingEmbedder(), max_chars=300)
     other.embedder.fingerprint = "another-model"
-    with pytest.raises(IndexMismatch, match=r"embedding: index hashing.*another-model.*chunker.*--re"):
+    with pytest.raises(
+        IndexMismatch, match=r"embedding: index hashing.*another-model.*chunker.*--re"
+    ):
         other.ingest(PAPERS)
     assert home.contents() == before
     _, _, manifest = other.ingest([], anew=True)

@@ -30,8 +30,8 @@ def test_fused_ranks_are_a_permutation(
 @given(SCORED)
 def test_one_side_alone_keeps_its_order(scored: list[tuple[str, float]]) -> None:
     ordered = sorted(scored, key=lambda pair: (-pair[1], pair[0]))
-    assert fuse(scored, [], 1.0) == pytest.approx(ordered)
-    assert [name for name, _ in fuse([], scored, 0.0)] == [name for name, _ in ordered]
+    assert fuse(scored, [], 1.0) == ordered
+    assert fuse([], scored, 0.0) == ordered
 
 
 @given(SCORED)
@@ -77,7 +77,7 @@ def test_hits_are_ranked_unique_and_slice_back(home: Home, mode: Mode) -> None:
         assert hit.to_dict()["text"] == hit.chunk.text
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["hybrid", "lexical"])  # hashed words know no rarity
 def test_a_title_finds_its_paper_first(home: Home, mode: Mode) -> None:
     paper = make_papers(30, sentences=14)[17]
     assert search(home, paper.title, 3, mode=mode)[0].paper == paper

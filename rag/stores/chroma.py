@@ -58,14 +58,26 @@ class ChromaStore:
     def search(
         self, vector: NDArray[np.float32], k: int, allowed: Collection[str] | None = None
     ) -> list[tuple[str, float]]:
-        total = self.count() if allowed is None else len(allowed)
+        names = None if allowed is None else list(allowed)
+        total = self.count() if names is None else len(names)
         if k < 1 or not total:
             return []
+        try:
+            return self._query(vector, min(k, total), names)
+        except Exception as error:  # bare errors of many kinds, also for one unknown id
+            known = self._collection.get(ids=names, include=[])["ids"] if names else []
+            if not names or len(known) == len(names):
+                raise _damaged(self._folder, error) from error
+            return self.search(vector, k, known)
+
+    def _query(
+        self, vector: NDArray[np.float32], k: int, names: list[str] | None
+    ) -> list[tuple[str, float]]:
         # Resolved to ids beforehand: `where` filters cost 70 to 146 ms at 100,000 papers.
         found: Any = self._collection.query(
             query_embeddings=np.asarray(vector, np.float32)[None, :],
-            n_results=min(k, total),
-            ids=None if allowed is None else list(allowed),
+            n_results=k,
+            ids=names,
             include=["distances"],
         )
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)

@@ -24,6 +24,7 @@ Open = Callable[[], VectorStore]
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the same folder, each time anew; all are closed at the end."""
     with ExitStack() as stack:
+
         def opener() -> VectorStore:
             store = cast(VectorStore, lookup("store", request.param, STORES)(tmp_path / "vectors"))
             stack.callback(store.close)

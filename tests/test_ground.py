@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.embedding import HashingEmbedder, SentenceTransformersEmbedder
+from rag.ground import GROUNDERS, EmbeddingGrounder, Grounder, LexicalGrounder
+from rag.registry import lookup
+
+TITLE = "SPANN: Highly-efficient billion-scale search for neighbours"
+EVIDENCE = [
+    "The centroids of the posting lists stay in memory, and the long lists lie on disk.",
+    "It is 2 times faster than DiskANN at the same recall of 90% with the same memory of 32GB.",
+    "Increasing the batch size reduces the error rate of the ranker.",
+    "The code is available online.",
+]
+CONTEXTS = [TITLE] * len(EVIDENCE)
+
+
+@pytest.fixture(scope="module")
+def embedding() -> EmbeddingGrounder:
+    known: dict[str, np.ndarray] = {}
+    embedder = SentenceTransformersEmbedder("default")
+
+    def embed(texts):
+        if new := sorted(set(texts) - known.keys()):
+            known.update(zip(new, embedder.embed(new), strict=True))
+        return np.stack([known[text] for text in texts])
+
+    return EmbeddingGrounder(embed)
+
+
+@pytest.fixture(params=["embedding", "lexical"])
+def grounder(request: pytest.FixtureRequest, embedding: EmbeddingGrounder) -> Grounder:
+    return embedding if request.param == "embedding" else LexicalGrounder()
+
+
+def verdict(grounder: Grounder, claim: str) -> str:
+    return grounder.judge(claim, EVIDENCE, CONTEXTS).verdict
+
+
+@pytest.mark.parametrize(
+    ("claim", "best"),
+    [
+        ("The centroids stay in memory while the posting lists lie on disk.", 0),
+        ("SPANN keeps posting lists on disk and their centroids in memory.", 0),
+        ("SPANN is two times faster than DiskANN at a recall of 90 percent.", 1),
+        ("It is 2x faster than DiskANN at 90% recall with 32 GB of memory.", 1),
+        ("DiskANN is slower than SPANN at the same recall and memory.", 1),
+        ("A larger batch size reduces the ranker's error rate.", 2),
+    ],
+)
+def test_a_paraphrase_is_supported_by_its_sentence(grounder, claim, best):
+    judged = grounder.judge(claim, EVIDENCE, CONTEXTS)
+    assert (judged.verdict, judged.evidence) == ("supported", best)
+    assert judged.score >= 0.5
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "It is 3 times faster than DiskANN at the same recall of 90% with the same memory of 32GB.",
+        "It is 2 times faster than DiskANN at the same recall of 90% with the same memory of 10GB.",
+        "It is not 2 times faster than DiskANN at the same recall of 90%.",
+        "It isn't faster than DiskANN at the same recall with the same memory.",
+        "The code is not available online.",
+        "It is 2 times slower than DiskANN at the same recall of 90%.",
+        "DiskANN is 2 times faster than SPANN at the same recall of 90%.",
+        "Increasing the batch size raises the error rate of the ranker.",
+    ],
+    ids=lambda claim: claim[:40],
+)
+def test_a_changed_fact_is_contradicted(grounder, claim):
+    evidence = [sentence.replace("It is", "SPANN is") for sentence in EVIDENCE]
+    judged = grounder.judge(claim.replace("It is", "SPANN is"), evidence, CONTEXTS)
+    assert judged.verdict == "contradicted"
+    assert judged.score < 0.25
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "It is 2 times faster than FAISS at the same recall of 90%.",
+        "BERT keeps the centroids of the posting lists in memory and the long lists on disk.",
+        "SPANN keeps the centroids of its 500 posting lists in memory and the lists on disk.",
+    ],
+)
+def test_a_name_or_number_found_nowhere_is_never_supported(grounder, claim):
+    assert verdict(grounder, claim) != "supported"
+
+
+def test_the_title_states_the_name_of_the_method(grounder):
+    claim = "SPANN keeps the centroids of the posting lists in memory and the long lists on disk."
+    assert verdict(grounder, claim) == "supported"
+    assert grounder.judge(claim, EVIDENCE).verdict != "supported"
+
+
+def test_facts_of_another_paper_do_not_count(grounder):
+    claim = "SPANN keeps the centroids of the 500 posting lists in memory and the lists on disk."
+    other = [*EVIDENCE, "We train 500 models."]
+    assert grounder.judge(claim, other, [*CONTEXTS, "Many models"]).verdict != "supported"
+
+
+def test_a_sentence_about_something_else_is_unsupported(grounder):
+    judged = grounder.judge("Emperor penguins breed in the winter.", EVIDENCE, CONTEXTS)
+    assert judged.verdict == "unsupported"
+    assert judged.score < 0.2
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("It indexes 1 billion vectors.", "It indexes 10^9 vectors."),
+        ("It indexes 1,000 vectors.", "It indexes 1000 vectors."),
+        ("The 7B model wins.", "The model of 7 billion parameters wins: the 7B model."),
+        ("Training takes 24 hours in total.", "Training takes a 24-hour run in total."),
+        ("It uses twelve layers.", "It uses 12 layers."),
+        ("Memory use falls by 50 percent.", "Memory use falls by 50%."),
+        ("It runs 1.6 times faster.", "It runs 1.6x faster."),
+        ("It runs twice as fast.", "It runs 2x as fast."),
+        ("Reinforcement learning (PPO) works.", "Proximal policy optimisation works: PPO."),
+        ("We test GPT4 models.", "We test GPT-4 models."),
+    ],
+)
+def test_the_same_fact_written_otherwise(claim, sentence):
+    assert LexicalGrounder().judge(claim, [sentence]).verdict not in ("contradicted", "unsupported")
+
+
+@pytest.mark.parametrize("claim", ["", "   ", ".", "?!"])
+def test_an_empty_claim_has_no_evidence(grounder, claim):
+    judged = grounder.judge(claim, EVIDENCE, CONTEXTS)
+    assert (judged.verdict, judged.score, judged.evidence) == ("unsupported", 0.0, None)
+
+
+def test_no_evidence_at_all(grounder):
+    judged = grounder.judge("The code is available.", [])
+    assert (judged.verdict, judged.score, judged.evidence) == ("unsupported", 0.0, None)
+
+
+def test_a_verbatim_sentence_needs_no_vectors():
+    def refuse(texts):
+        raise AssertionError("embedded")
+
+    claim = "The code\n is   available online"
+    judged = EmbeddingGrounder(refuse).judge(claim, EVIDENCE, CONTEXTS)
+    assert (judged.verdict, judged.score, judged.evidence) == ("supported", 1.0, 3)
+
+
+def test_a_claim_of_ten_thousand_characters_takes_no_time():
+    claim = "GPT-4 needs 32GB, not 1,000 tokens. " * 278
+    start = time.perf_counter()
+    judged = EmbeddingGrounder(HashingEmbedder().embed).judge(claim, EVIDENCE, CONTEXTS)
+    assert judged.verdict != "supported"
+    assert time.perf_counter() - start < 2
+
+
+def test_a_lone_surrogate_is_a_character_like_any_other():
+    assert LexicalGrounder().judge("a\ud800b is here", EVIDENCE).verdict == "unsupported"
+
+
+@pytest.mark.parametrize("name", GROUNDERS)
+def test_the_registry_builds_each(name):
+    made = lookup("grounder", name, GROUNDERS)(HashingEmbedder().embed)
+    assert made.judge(EVIDENCE[0], EVIDENCE).verdict == "supported"
+
+
+_WORDS = st.sampled_from(
+    "SPANN BERT is not faster slower than 32GB 90% 5 two memory disk lists , . no code 10^9".split()
+)
+_SENTENCES = st.one_of(
+    st.lists(_WORDS, min_size=1, max_size=12).map(" ".join), st.text(min_size=1, max_size=60)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_SENTENCES, st.lists(_SENTENCES, max_size=6), st.booleans())
+def test_scores_and_indices_are_valid(claim, evidence, lexical):
+    made = LexicalGrounder() if lexical else EmbeddingGrounder(HashingEmbedder().embed)
+    judged = made.judge(claim, evidence)
+    assert 0.0 <= judged.score <= 1.0
+    assert judged.evidence is None or 0 <= judged.evidence < len(evidence)
+    assert (judged.verdict == "supported") == (judged.score >= 0.5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_SENTENCES, st.lists(_SENTENCES, max_size=5), st.integers(0, 5))
+def test_a_verbatim_sentence_is_supported_whatever_stands_beside_it(claim, others, place):
+    if not claim.strip(" .\t\n\r") or not any(c.isalnum() for c in claim):
+        return
+    evidence = [*others[:place], claim, *others[place:]]
+    judged = LexicalGrounder().judge(claim, evidence)
+    assert (judged.verdict, judged.score) == ("supported", 1.0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_SENTENCES, st.lists(_SENTENCES, min_size=1, max_size=5), st.randoms())
+def test_the_order_of_the_evidence_decides_nothing(claim, evidence, rng):
+    made = EmbeddingGrounder(HashingEmbedder().embed)
+    contexts = [f"Paper {len(sentence) % 2}" for sentence in evidence]
+    order = rng.sample(range(len(evidence)), len(evidence))
+    one = made.judge(claim, evidence, contexts)
+    other = made.judge(claim, [evidence[i] for i in order], [contexts[i] for i in order])
+    assert (one.verdict, one.score) == (other.verdict, other.score)
