@@ -48,7 +48,7 @@ class RetrievalSettings(_Section):
     mode: Mode = "hybrid"
     k: int = Field(8, ge=1)
     candidates: int = Field(100, ge=1)
-    dense_weight: float = Field(0.55, ge=0, le=1)
+    dense_weight: float = Field(0.6, ge=0, le=1)
 
 
 class BackendSettings(_Section):

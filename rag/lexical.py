@@ -105,7 +105,7 @@ class LexicalIndex:
 
     def most(self, question: str) -> float:
         """The score of a chunk that held every word of the question without end."""
-        ceiling = float(np.log((len(self.ids) + 1) / 0.5)) * (_K1 + 1)
+        ceiling = float(np.log((len(self.ids) + 1) / 0.5))
         return sum(self.rarity(word) for word in set(tokens(question))) * ceiling
 
     def rarity(self, word: str) -> float:

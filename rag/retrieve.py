@@ -26,7 +26,7 @@ class Retriever:
     """Searches one generation of the index; papers and their text come from the library."""
 
     def __init__(
-        self, index: Index, library: Library, *, candidates: int = 100, dense_weight: float = 0.55
+        self, index: Index, library: Library, *, candidates: int = 100, dense_weight: float = 0.6
     ) -> None:
         self._index = index
         self._library = library
@@ -41,7 +41,8 @@ class Retriever:
         filters: Filters | None = None,
         mode: Mode = "hybrid",
     ) -> list[Hit]:
-        """The best k papers. `vector` is the question's, shape (d,); None only if lexical."""
+        """The best k papers; none for a k below 1. `vector` is the question's, shape (d,); None only if lexical."""
+        k = max(k, 0)
         allowed = self._allowed(filters)
         depth = max(self._candidates, 2 * k)
         dense: Scored = []
@@ -74,7 +75,7 @@ class Retriever:
             if paper and chunk:  # else it was deleted or replaced since the index was made
                 hits.append(
                     Hit(
-                        len(hits) + 1, score, paper, chunk,
+                        len(hits) + 1, min(max(score, 0.0), 1.0), paper, chunk,
                         dense.get(chunk_id), lexical.get(chunk_id),
                     )
                 )  # fmt: skip

@@ -26,8 +26,8 @@ Rarity = Callable[[str], float]
 _PAPERS = 5  # sources whose sentences are read
 _MOST = 3  # sentences in an answer
 _CLOSE = 0.93  # of the best score: what a further sentence of the best paper needs
-_ELSEWHERE = 0.97  # the same for a sentence of another paper
-_LISTED = 0.8  # the same where several papers were asked for
+_ELSEWHERE = 0.82  # the same for the best of another paper: where it is open which paper is meant
+_LISTED = 0.7  # the same where several papers were asked for
 _ECHO = 0.9  # share of common words above which a sentence only says the question again
 
 _ASKS_NUMBER = re.compile(
@@ -123,7 +123,7 @@ def choose(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     for candidate in ranked[1:]:
         same = candidate.source == best.source
         bar = _LISTED if several and not same else _CLOSE if same else _ELSEWHERE
-        taken = several and any(candidate.source == c.source for c in chosen)
+        taken = (several or not same) and any(candidate.source == c.source for c in chosen)
         if candidate.score >= bar * best.score and not taken and len(chosen) < _MOST:
             chosen.append(candidate)
     first = {c.source: i for i, c in reversed(list(enumerate(chosen)))}
