@@ -13,7 +13,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from rag import prompt, refuse
 from rag.backends import BACKENDS
@@ -32,6 +33,7 @@ from rag.errors import BackendError, BackendInterrupted, ConfigError, IndexMissi
 from rag.ground import EmbeddingGrounder
 from rag.index import Index, Manifest, Recipe
 from rag.ingest import Progress, build_index, embed_missing, silent, store_records, writing
+from rag.lexical import tokens
 from rag.library import Library
 from rag.rank import rank
 from rag.registry import lookup
@@ -54,6 +56,7 @@ from rag.types import (
 
 DEFAULT_HOME = ".footnoted"
 _REMEMBERED = 20_000  # sentence vectors kept in memory: about 30 MB
+_NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
 _NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
 
 
@@ -94,7 +97,8 @@ class Chatbot:
         with writing(self.home):
             library = Library(self.home / "library.sqlite")
             try:
-                return self._ingest(library, sources, format, rebuild, limit, progress)
+                records = islice(self._records(sources, format), limit) if sources else None
+                return self._ingest(library, records, rebuild, progress)
             finally:
                 library.close()
 
@@ -117,11 +121,11 @@ class Chatbot:
     ) -> tuple[list[Hit], dict[str, float]]:
         """`search`, with the seconds that embedding, searching, and both took."""
         clock = _Clock()
-        mode = mode or self.settings.retrieval.mode
+        mode, wanted = mode or self.settings.retrieval.mode, _filters(filters)
         retriever = self._retriever()
         vector = None if mode == "lexical" or not query.strip() else self._query_vector(query)
         clock.lap("embed")
-        hits = retriever.search(query, vector, k, _filters(filters), mode)
+        hits = retriever.search(query, vector, k, wanted, mode)
         clock.lap("search")
         return hits, clock.read()
 
@@ -149,7 +153,7 @@ class Chatbot:
     ) -> Iterator[Event]:
         """Events as they happen: "retrieval" (hits), "token"s, "verdict"s, then one "answer"."""
         draft = _Draft(question, prompt.condense(question, history), self.settings.backend.name)
-        asked = draft.standalone
+        asked, wanted = draft.standalone, _filters(filters)
         try:
             retriever = self._retriever()
         except IndexMissing:
@@ -158,9 +162,14 @@ class Chatbot:
         if not self._library().count():
             yield Event("answer", draft.refuse(Refusal("empty_collection", _NO_PAPERS)))
             return
+        try:
+            backend = self._backend  # before anything is searched: a wrong name is told at once
+        except BackendError as error:
+            yield Event("answer", draft.refuse(Refusal("backend_failed", str(error))))
+            return
         settings = self.settings.retrieval
         vector = self._query_vector(asked)
-        hits = retriever.search(asked, vector, settings.k, _filters(filters), settings.mode)
+        hits = retriever.search(asked, vector, settings.k, wanted, settings.mode)
         hits = rank(hits, vector, self._embed)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
@@ -168,7 +177,7 @@ class Chatbot:
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
-        yield from self._answer(draft, hits)
+        yield from self._answer(draft, hits, backend)
 
     async def aask(
         self,
@@ -228,10 +237,9 @@ class Chatbot:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _answer(self, draft: _Draft, hits: list[Hit]) -> Iterator[Event]:
+    def _answer(self, draft: _Draft, hits: list[Hit], backend: Backend) -> Iterator[Event]:
+        draft.model = getattr(backend, "model", None)
         try:
-            backend = self._backend
-            draft.model = getattr(backend, "model", None)
             for piece in backend.complete(prompt.build(draft.standalone, hits)):
                 draft.add(piece)
                 yield Event("token", piece)
@@ -264,6 +272,8 @@ class Chatbot:
     ) -> Refusal | None:
         if not hits:
             return Refusal("not_in_collection", "No paper in this collection matches that.")
+        if not tokens(question):  # whatever is nearest to it is so by chance
+            return Refusal("not_in_collection", _NO_WORDS)
         lexicon = self._open_index().lexical
         found = refuse.features(question, vector, hits, self._embed, lexicon)
         return refuse.refusal(question, hits, found, self.settings.answer.refuse_below)
@@ -271,18 +281,15 @@ class Chatbot:
     def _ingest(
         self,
         library: Library,
-        sources: Sequence[str | Path],
-        format: str | None,
+        records: Iterator[tuple[str, Record]] | None,
         rebuild: bool,
-        limit: int | None,
         progress: Progress,
     ) -> IngestReport:
         manifest = None if rebuild else Manifest.read(self._index_root)
         if manifest:
             manifest.check(self._recipe)
         report = IngestReport()
-        if sources:
-            records = islice(self._records(sources, format), limit)
+        if records is not None:
             report = store_records(library, records, self.home / "rejected.jsonl", progress)
         if not library.count() and manifest is None:
             return report
@@ -329,6 +336,9 @@ class Chatbot:
         vector: NDArray[np.float32] = self._embedder.embed_query([question])[0]
         return vector
 
+    def _rarity(self, word: str) -> float:
+        return self._open_index().lexical.rarity(word)
+
     @property
     def _index_root(self) -> Path:
         return self.home / "index"
@@ -359,7 +369,7 @@ class Chatbot:
         backend: Backend = cls.from_settings(
             settings,
             embed=self._embed,
-            rarity=lambda word: self._open_index().lexical.rarity(word),
+            rarity=self._rarity,  # of whichever index is current when it is asked
         )
         return backend
 
@@ -445,11 +455,22 @@ class _Draft:
 
 
 def _filters(filters: Filters | Mapping[str, Any] | None) -> Filters | None:
-    """Raises ConfigError for a filter that does not exist."""
-    if filters is None or isinstance(filters, Filters):
-        return filters
-    unknown = set(filters) - {field.name for field in fields(Filters)}
+    """Raises ConfigError for a filter that does not exist, or whose value is of the wrong kind."""
+    given = asdict(filters) if isinstance(filters, Filters) else dict(filters or {})
+    unknown = set(given) - {field.name for field in fields(Filters)}
     if unknown:
         known = ", ".join(field.name for field in fields(Filters))
         raise ConfigError(f"there is no filter '{min(unknown)}'. Filters: {known}.")
-    return Filters(**filters)
+    try:
+        return TypeAdapter(Filters).validate_python({k: _printable(v) for k, v in given.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(
+            f"the filter '{first['loc'][0]}': {first['msg'].lower()}. Give year as (first, last), "
+            f"None for an open end, and the others as text."
+        ) from None
+
+
+def _printable(value: Any) -> Any:
+    """Text without lone surrogates, which a terminal can give and no database takes."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -7,6 +7,7 @@ abstract that supports each sentence written, and takes quote and span from ther
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,14 +15,18 @@ from rag.chunking import sentence_spans
 from rag.ground import Grounder, Judgement
 from rag.types import Citation, Hit, Policy, Sentence, Verdict
 
-# [1], [1, 2], [^1], 【1】, (Source 1): whatever models make of "in square brackets".
+# [1], [1, 2], [1-3], [^1], 【1†source】, (Source 1): whatever models make of "in square brackets".
+# [0, 1] is none: sources count from 1, and abstracts speak of intervals.
+_LISTED = r"\^?(?:sources?\s*)?\d{1,3}(?:\s*(?:[,;&–-]|and\b)\s*\^?(?:sources?\s*)?\d{1,3})*"
 _MARKER = re.compile(
-    r"\s*(?:\[\^?\s*(?:source\s*)?(\d{1,3}(?:\s*[,;]\s*\^?\d{1,3})*)\s*\]"
-    r"|【\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[^】]*】"
-    r"|\(\s*source\s*(\d{1,3})\s*\))",
+    rf"\[\s*+(?!0\s*[,;–-])({_LISTED})\s*\]"
+    rf"|【\s*+({_LISTED})[^】]{{0,80}}】"
+    rf"|\(\s*+(?=source)({_LISTED})\s*\)",
     re.IGNORECASE,
 )
-_AFTER_STOP = re.compile(rf"([.!?]+[\"'”’)]*)((?:{_MARKER.pattern})+)", re.IGNORECASE)
+_RANGE = re.compile(r"(\d+)(?:\s*[–-]\D*(\d+))?")
+_BULLET = re.compile(r"\s*+(?:[-*•–]|\d{1,2}[.)])\s+")
+_GAP = re.compile(r"\s+(?=[.,;:!?](?:\s|$))")
 _ORDER: dict[Verdict, int] = {"supported": 3, "partial": 2, "contradicted": 1, "unsupported": 0}
 
 
@@ -56,17 +61,16 @@ class _Footnotes:
 
 
 def split_draft(draft: str, sources: int) -> list[Written]:
-    """Sentences of a draft with the sources they name; markers after the stop belong before it."""
-    moved = _AFTER_STOP.sub(lambda m: f"{m.group(2)}{m.group(1)}", draft)
+    """Sentences of a draft with the sources they name; a marker belongs to what stands before."""
     out: list[Written] = []
-    for line in moved.splitlines():
-        for start, end in sentence_spans(line):
-            written = _read_markers(line[start:end], sources)
-            if re.search(r"\w", written.text):
-                out.append(written)
-            elif out and written.sources:  # a marker that stood alone
-                last = out[-1]
-                out[-1] = replace(last, sources=(*last.sources, *written.sources), named_any=True)
+    for line in draft.splitlines():
+        bullet = _BULLET.match(line)
+        text, markers = _without_markers(line[bullet.end() :] if bullet else line)
+        written = _read_line(text, markers, sources)
+        if written:
+            out.extend(written)
+        elif markers and out:  # they stood alone on their line
+            out[-1] = _named(out[-1], [listed for _, listed in markers], sources)
     return out
 
 
@@ -90,22 +94,70 @@ def cite(
 
 
 def render(sentences: Sequence[Sentence]) -> str:
-    """The text of an answer, its markers set after each sentence."""
-    return " ".join(
-        " ".join([s.text, "".join(f"[{marker}]" for marker in s.citations)]).strip()
-        for s in sentences
-    )
+    """The text of an answer, its markers set after each sentence; it reads back as the same."""
+    text = ""
+    for before, sentence in zip([None, *sentences], sentences, strict=False):
+        if before:
+            text += " " if _parts(before.text, sentence.text) else "\n"
+        text += sentence.text
+        if sentence.citations:
+            text += " " + "".join(f"[{marker}]" for marker in sentence.citations)
+    return text
 
 
-def _read_markers(text: str, sources: int) -> Written:
-    numbers = [
-        int(number)
-        for match in _MARKER.finditer(text)
-        for number in re.findall(r"\d+", next(g for g in match.groups() if g))
+def _parts(before: str, after: str) -> bool:
+    """Whether a reader sees where one sentence ends: a list item may have no full stop."""
+    return any(end == len(before) for _, end in sentence_spans(f"{before} {after}"))
+
+
+_Markers = list[tuple[int, str]]  # where each stood in the text without them, and its numbers
+
+
+def _without_markers(line: str) -> tuple[str, _Markers]:
+    markers: _Markers = []
+    parts: list[str] = []
+    at = length = 0
+    for match in _MARKER.finditer(line):
+        part = _join(line[at : match.start()], after_marker=at > 0).rstrip()
+        parts.append(part)
+        length += len(part)
+        markers.append((length, next(g for g in match.groups() if g)))
+        at = match.end()
+    parts.append(_join(line[at:], after_marker=at > 0))
+    return "".join(parts), markers
+
+
+def _join(part: str, *, after_marker: bool) -> str:
+    """Close the gap that a marker leaves before a stop, and open one between words."""
+    if not after_marker:
+        return part
+    gap = _GAP.match(part)
+    return part[gap.end() :] if gap else f" {part}" if part[:1].isalnum() else part
+
+
+def _read_line(text: str, markers: _Markers, sources: int) -> list[Written]:
+    spans = [span for span in sentence_spans(text) if re.search(r"\w", text[slice(*span)])]
+    if not spans:
+        return []
+    starts = [start for start, _ in spans]
+    listed: list[list[str]] = [[] for _ in spans]
+    for at, numbers in markers:
+        listed[max(bisect_left(starts, at) - 1, 0)].append(numbers)
+    return [
+        _named(Written(text[start:end], (), False), named, sources)
+        for (start, end), named in zip(spans, listed, strict=True)
     ]
-    plain = re.sub(r"\s+([.,;!?])", r"\1", _MARKER.sub("", text)).strip().lstrip("-*• ").strip()
-    valid = tuple(dict.fromkeys(n for n in numbers if 1 <= n <= sources))
-    return Written(plain, valid, bool(numbers))
+
+
+def _named(written: Written, listed: Sequence[str], sources: int) -> Written:
+    """The sentence with these sources added; those that were not retrieved are left out."""
+    numbers = [
+        number
+        for first, last in _RANGE.findall(" ".join(listed))
+        for number in range(max(1, int(first)), min(int(last or first), sources) + 1)
+    ]
+    known = tuple(dict.fromkeys([*written.sources, *numbers]))
+    return replace(written, sources=known, named_any=written.named_any or bool(listed))
 
 
 _Evidence = list[tuple[Hit, tuple[int, int], float]]
@@ -119,10 +171,10 @@ def _verify(
         return "unsupported", 0.0, []
     named = [hits[n - 1] for n in written.sources]
     judged = _judge_each(written.text, named, grounder)
-    if not any(verdict in ("supported", "partial") for verdict, _, _ in judged):
+    if not any(verdict == "supported" for verdict, _, _ in judged):
         others = [hit for hit in hits if hit not in named]
         found = max(_judge_each(written.text, others, grounder), key=_strength, default=None)
-        if found and found[0] == "supported":
+        if found and (found[0] == "supported" or not named):
             judged = [found]
     if not judged:
         return "unsupported", 0.0, []

@@ -45,7 +45,8 @@ def tokens(text: str) -> list[str]:
 
 @lru_cache(maxsize=200_000)
 def stem(word: str) -> str:
-    return str(_stemmer().stemWord(word))
+    # A lone surrogate, as from a model's cut-off JSON escape, would stop the stemmer.
+    return str(_stemmer().stemWord(word.encode("utf-8", "replace").decode()))
 
 
 @cache

@@ -21,12 +21,17 @@ Turn = Mapping[str, str] | str
 """An earlier question, alone or as {"question": ..., "answer": ...}."""
 
 _FOLLOW_UP = re.compile(
-    r"\b(it|its|they|them|their|this|that|these|those|he|she|there|"
-    r"the (first|second|third|last|former|latter|other|same)( one)?|both)\b",
+    r"\b(it|its|they|them|their|this|these|those|he|she|"
+    r"the (first|second|third|last|former|latter|other|same)( one)?)\b"
+    # "both A and B", "is there a method" and "a method that" lean on nothing.
+    r"|\bboth\b(?! \w+ and\b)|(?<!\bis )(?<!\bare )\bthere\b(?! (?:is|are)\b)"
+    r"|(?:^|\b(?:about|of|in|for|than|like|is|does|did|was|do|with|to|on|at|from|by|how|why) )that\b",
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"^\s*(and|but|or|so|what about|how about|why|which one)\b", re.IGNORECASE)
-_SHORT = 4  # words below which a question leans on the one before it
+_SHORT = 4  # words below which a question leans on the one before it, unless it asks for a name
+_NAMED = re.compile(r"^\s*(?i:what|who|explain|define|describe)\b.*\b[A-Za-z]\w*[A-Z0-9]")
+_FOLLOWED = 2  # follow-ups kept between the question that stands alone and the newest
 
 
 @cache
@@ -56,15 +61,19 @@ def build(question: str, hits: Sequence[Hit]) -> list[Message]:
 
 
 def condense(question: str, history: Sequence[Turn]) -> str:
-    """A question that stands alone: one that leans on the last gets that one put before it."""
-    if not history or not leans(question):
+    """A question that stands alone: one that leans gets those before it that it leans on."""
+    if not leans(question):
         return question
-    last = history[-1]
-    before = last if isinstance(last, str) else last.get("question", "")
-    return f"{before.strip()} {question.strip()}".strip()
+    earlier: list[str] = []
+    for turn in reversed(history):
+        before = (turn if isinstance(turn, str) else turn.get("question", "")).strip()
+        earlier.insert(0, before)
+        if not leans(before):
+            break
+    followed = earlier[1:][-_FOLLOWED:]
+    return " ".join(part for part in [*earlier[:1], *followed, question.strip()] if part)
 
 
 def leans(question: str) -> bool:
-    return bool(
-        len(question.split()) < _SHORT or _FOLLOW_UP.search(question) or _OPENING.match(question)
-    )
+    short = len(question.split()) < _SHORT and not _NAMED.search(question)
+    return bool(short or _FOLLOW_UP.search(question) or _OPENING.match(question))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.chunking import sentences
+from rag.errors import ConfigError
 from rag.lexical import LexicalIndex, stem, tokens
 from rag.types import Hit, Nearest, Refusal
 
@@ -37,7 +38,8 @@ _COMMON = frozenset(
     different new large small get name names called say says mention mentioned authors author
     researchers propose proposed introduce introduced present presented available anything
     something anyone possible really actually please explain describe result results compare
-    compared question answer type which case cases instead every per across without within""".split()
+    compared question answer type which case cases instead every per across without
+    within""".split()
 )
 # What abstracts seldom say, and a question asks for all the same.
 _SELDOM_SAID = frozenset(
@@ -147,7 +149,10 @@ def nearest(hits: Sequence[Hit], k: int = 5) -> tuple[Nearest, ...]:
 
 @cache
 def _model() -> dict[str, Any]:
-    model: dict[str, Any] = json.loads(_MODEL.read_text(encoding="utf-8"))
+    try:
+        model: dict[str, Any] = json.loads(_MODEL.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{_MODEL} cannot be read; reinstall footnoted") from error
     return model
 
 

@@ -41,7 +41,10 @@ class Retriever:
         filters: Filters | None = None,
         mode: Mode = "hybrid",
     ) -> list[Hit]:
-        """The best k papers; none for a k below 1. `vector` is the question's, shape (d,); None only if lexical."""
+        """The best k papers, none for a k below 1.
+
+        `vector` is the question's, shape (d,); None only where the mode is lexical.
+        """
         k = max(k, 0)
         allowed = self._allowed(filters)
         depth = max(self._candidates, 2 * k)

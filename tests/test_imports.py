@@ -32,7 +32,8 @@ _TABLE: dict[str, set[str]] = {
     "rag.stores": set(),
     "rag.sources": {"rag.sources", "rag.registry"},
     "rag.backends": {"rag.backends", "rag.config", "rag.chunking", "rag.lexical", "rag.registry"},
-    "rag.ground": {"rag.chunking", "rag.lexical"},
+    "rag._facts": {"rag.lexical"},
+    "rag.ground": {"rag._facts"},
     "rag.rank": {"rag.lexical", "rag.chunking"},
     "rag.prompt": set(),
 }
