@@ -3,7 +3,7 @@
 PYTHONS := python3.11 python3.12 python3.13 python3
 BIN     := .venv/bin
 DEMO    := .footnoted-demo
-QUESTION := How much memory does SPANN need, and is it faster than DiskANN?
+QUESTION := How many tokens are in MassiveDS?
 
 # What a user's shell sets for a collection of their own has no say in the demo and the tests.
 CLEAN_ENV := env -u FOOTNOTED_HOME -u FOOTNOTED_CONFIG

@@ -9,10 +9,12 @@ exchanged (embedder, store, backend, grounder) is named in the settings.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 from functools import cached_property
 from itertools import islice
@@ -212,7 +214,6 @@ class Chatbot:
         """Counts, the state of the index, and the disk that the home takes (bytes)."""
         manifest = Manifest.read(self._index_root)
         library = self._library()
-        files = [p for p in self.home.rglob("*") if p.is_file()]
         return {
             "home": str(self.home),
             "papers": library.count(),
@@ -220,7 +221,7 @@ class Chatbot:
             "pending": manifest is None or manifest.revision != library.revision(),
             "embedding": manifest.recipe.embedding if manifest else None,
             "backend": self.settings.backend.name,
-            "disk": sum(path.stat().st_size for path in files),
+            "disk": _disk(self.home),
             "by_year": library.by_year(),
         }
 
@@ -474,3 +475,13 @@ def _filters(filters: Filters | Mapping[str, Any] | None) -> Filters | None:
 def _printable(value: Any) -> Any:
     """Text without lone surrogates, which a terminal can give and no database takes."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _disk(folder: Path) -> int:
+    """Bytes of all files below a folder, among which a writer may come and go."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += Path(parent, name).lstat().st_size
+    return total

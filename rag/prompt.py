@@ -25,7 +25,8 @@ _FOLLOW_UP = re.compile(
     r"the (first|second|third|last|former|latter|other|same)( one)?)\b"
     # "both A and B", "is there a method" and "a method that" lean on nothing.
     r"|\bboth\b(?! \w+ and\b)|(?<!\bis )(?<!\bare )\bthere\b(?! (?:is|are)\b)"
-    r"|(?:^|\b(?:about|of|in|for|than|like|is|does|did|was|do|with|to|on|at|from|by|how|why) )that\b",
+    r"|(?:^|\b(?:about|of|in|for|than|like|is|does|did|was|do|with|to|on|at|from|by|how|why) )"
+    r"that\b",
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"^\s*(and|but|or|so|what about|how about|why|which one)\b", re.IGNORECASE)

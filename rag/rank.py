@@ -21,16 +21,16 @@ SENTENCE_WEIGHT = 0.2  # of the best sentence's cosine similarity, beside the fu
 
 def rank(hits: Sequence[Hit], question: NDArray[np.float32], embed: Embed) -> list[Hit]:
     """Reorder by fused score plus best sentence; `question` is its vector, shape (d,)."""
+    extra = [best_sentence(hit, question, embed) for hit in hits[:DEPTH]] + [0.0] * len(hits)
     scored = [
-        (hit.score + SENTENCE_WEIGHT * best_sentence(hit, question, embed), hit)
-        for hit in hits[:DEPTH]
+        replace(hit, score=(hit.score + SENTENCE_WEIGHT * best) / (1 + SENTENCE_WEIGHT))
+        for hit, best in zip(hits, extra, strict=False)
     ]
-    scored.sort(key=lambda pair: -pair[0])
-    best = [replace(hit, score=score / (1 + SENTENCE_WEIGHT)) for score, hit in scored]
-    return [replace(hit, rank=rank) for rank, hit in enumerate([*best, *hits[DEPTH:]], start=1)]
+    scored.sort(key=lambda hit: -hit.score)
+    return [replace(hit, rank=rank) for rank, hit in enumerate(scored, start=1)]
 
 
 def best_sentence(hit: Hit, question: NDArray[np.float32], embed: Embed) -> float:
-    """Highest cosine similarity of a sentence of the abstract to the question."""
+    """Highest cosine similarity of a sentence of the abstract to the question, at least 0."""
     found = sentences(hit.paper.abstract)
-    return float((embed(found) @ question).max()) if found else 0.0
+    return max(0.0, float((embed(found) @ question).max())) if found else 0.0

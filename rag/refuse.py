@@ -29,6 +29,11 @@ _RARE = 0.6  # of LexicalIndex.rarity: a word that names something
 _ABOUT = 0.45  # cosine similarity from which a named paper counts as the one asked about
 _READ = 5  # hits whose sentences are looked at
 
+FEATURES = (
+    "sentence", "chunk", "covered", "covered_by_sentence", "unseen", "name_missing", "named",
+    "rest_covered", "rest_covered_of_named", "wants_who", "seldom_said", "number_missing",
+)  # fmt: skip
+
 # What questions are made of, whatever they are about.
 _COMMON = frozenset(
     stem(w)
@@ -153,6 +158,8 @@ def _model() -> dict[str, Any]:
         model: dict[str, Any] = json.loads(_MODEL.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{_MODEL} cannot be read; reinstall footnoted") from error
+    if set(model.get("weights", ())) != set(FEATURES):
+        raise ConfigError(f"{_MODEL} is of another version; reinstall footnoted")
     return model
 
 
@@ -182,4 +189,4 @@ def _sentences(hit: Hit) -> list[str]:
 
 
 def _names(question: str) -> list[str]:
-    return _NAME.findall(question[1:])
+    return [name for name in _NAME.findall(question) if tokens(name)]

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag import refuse
+from rag.embedding import HashingEmbedder
+from rag.lexical import LexicalIndex
+from rag.types import Chunk, Hit, Paper
+
+EMBED = HashingEmbedder().embed
+PAPERS = [
+    Paper(
+        "Kestrel: a graph index that lives on disk",
+        "Kestrel keeps the edges of its graph on disk. It answers 4,000 queries per second.",
+        id="kestrel",
+        url="https://example.org/kestrel",
+    ),
+    Paper(
+        "Lapwing: late interaction with short vectors",
+        "Lapwing shortens the vectors of words to 32 dimensions. Its index is small.",
+        id="lapwing",
+    ),
+]
+LEXICON = LexicalIndex.build([p.id for p in PAPERS], [f"{p.title} {p.abstract}" for p in PAPERS])
+
+
+def hit(rank_: int, paper: Paper, dense: float | None = 0.7) -> Hit:
+    chunk = Chunk(f"{paper.id}#0", paper.id, paper.abstract, 0, len(paper.abstract))
+    return Hit(rank_, 1 / rank_, paper, chunk, dense)
+
+
+HITS = [hit(rank_, paper) for rank_, paper in enumerate(PAPERS, start=1)]
+
+
+def features(question: str, hits=HITS) -> dict[str, float]:
+    return refuse.features(question, EMBED([question])[0], hits, EMBED, LEXICON)
+
+
+_WORDS = st.sampled_from(
+    "How many What which who Kestrel LAPWING GPT-4 the is of graph disk penguins 12 ? ... é".split()
+)
+QUESTIONS = st.one_of(
+    st.text(max_size=60),
+    st.text(st.characters(categories=["Cs", "Lu", "Nd", "Zs"]), max_size=20),
+    st.lists(_WORDS, max_size=12).map(" ".join),
+)
+_ABSTRACTS = st.one_of(st.text(max_size=80), st.sampled_from(["", " ", "?", "One. Two 2. Three!"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(QUESTIONS, st.lists(_ABSTRACTS, min_size=1, max_size=7), st.sampled_from([None, -1.0, 1.0]))
+def test_features_and_probability_stay_in_range_for_any_text(question, abstracts, dense):
+    hits = [
+        hit(n, Paper(text[:9], text, id=f"p{n}"), dense)
+        for n, text in enumerate(abstracts, start=1)
+    ]
+    found = features(question, hits)
+    for name, value in found.items():
+        cosine = name in ("sentence", "chunk") or name.startswith("rest_sentence")
+        low = -1.0 if cosine else 0.0
+        assert low - 1e-6 <= value <= 1.0 + 1e-6, name
+    assert 0.0 <= refuse.probability(found) <= 1.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(QUESTIONS)
+def test_a_threshold_of_nothing_never_refuses_and_one_of_all_always_does(question):
+    found = features(question)
+    assert refuse.refusal(question, HITS, found, 0.0) is None
+    refused = refuse.refusal(question, HITS, found, 1.0)
+    assert refused is not None
+    assert refused.kind in ("not_in_collection", "not_stated")
+    assert (refused.paper_id == "kestrel") == (refused.kind == "not_stated")
+    assert refused.message
+
+
+def test_every_feature_has_its_weight():
+    assert refuse.probability(dict.fromkeys(features("What is Kestrel?"), 0.0)) < 1.0
+
+
+def test_extreme_features_give_a_probability_still():
+    for value in (-1e9, 1e9):
+        found = dict.fromkeys(features("What is Kestrel?"), value)
+        assert 0.0 <= refuse.probability(found) <= 1.0
+
+
+def test_more_that_speaks_for_an_answer_gives_a_higher_probability():
+    found = features("What lives on disk?")
+    assert refuse.probability({**found, "sentence": 0.9, "chunk": 0.9}) > refuse.probability(
+        {**found, "sentence": 0.1, "chunk": 0.1}
+    )
+
+
+def test_a_name_that_is_nowhere_is_noticed():
+    assert features("How large is ZEBRA9 on disk?")["name_missing"] == 1.0
+    assert features("How large is the index of a graph?")["name_missing"] == 0.0
+
+
+def test_a_number_asked_for_is_looked_for():
+    assert features("How many queries per second does Kestrel answer?")["number_missing"] == 0.0
+    small = [hit(1, Paper("Plover", "Plover is small. It is quick.", id="plover"))]
+    assert features("How many layers does Plover have?", small)["number_missing"] == 1.0
+    assert features("Is Plover small?", small)["number_missing"] == 0.0
+
+
+def test_the_paper_that_lacks_the_detail_is_named_and_linked():
+    refused = refuse.not_stated(HITS[0])
+    assert (refused.kind, refused.paper_id) == ("not_stated", "kestrel")
+    assert PAPERS[0].title in refused.message
+    assert "https://example.org/kestrel" in refused.message
+    assert "None" not in refuse.not_stated(HITS[1]).message
+
+
+def test_the_nearest_are_the_first_few():
+    assert [n.paper_id for n in refuse.nearest(HITS)] == ["kestrel", "lapwing"]
+    assert [n.paper_id for n in refuse.nearest(HITS, 1)] == ["kestrel"]
+    assert refuse.nearest([]) == ()
+
+
+# From here on with the real model and the sample papers.
+
+
+@pytest.fixture(scope="module")
+def ask(sample_home):
+    """Question -> (hits, refusal); without ranking, which would embed five times as much."""
+    retriever, lexicon = sample_home.retriever(), sample_home.index().lexical
+    embed = sample_home.embedder.embed
+
+    def asked(question):
+        vector = sample_home.embedder.embed_query([question])[0]
+        hits = retriever.search(question, vector, 8)
+        found = refuse.features(question, vector, hits, embed, lexicon)
+        return hits, refuse.refusal(question, hits, found)
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the best recipe for sourdough bread?",
+        "Who won the football world cup of 1998?",
+        "How deep do emperor penguins dive?",
+        "zxqv wvut qqqq",
+    ],
+)
+def test_a_question_far_away_is_not_in_the_collection(ask, question):
+    hits, refused = ask(question)
+    assert refused is not None
+    assert (refused.kind, refused.paper_id) == ("not_in_collection", None)
+    assert refuse.nearest(hits)
+
+
+@pytest.fixture(scope="module")
+def named(sample_home):
+    """Coined names that open the title of one paper, with that paper."""
+    library = sample_home.library()
+    heads = [(p.title.partition(":")[0], p) for p in library.papers() if ":" in p.title]
+    library.close()
+    return [(h, p) for h, p in heads if h.isalnum() and sum(c.isupper() for c in h) > 1][:3]
+
+
+def test_a_detail_asked_by_name_is_not_stated_by_that_paper(ask, named):
+    assert len(named) == 3
+    for name, paper in named:
+        _, refused = ask(f"Which university funded the electricity of {name} and how many dollars?")
+        assert refused is not None, name
+        assert (refused.kind, refused.paper_id) == ("not_stated", paper.id)
+
+
+def test_a_question_that_an_abstract_answers_is_not_refused(ask, named):
+    for name, paper in named:
+        hits, refused = ask(f"What is {name}?")
+        assert hits[0].paper.id == paper.id
+        assert refused is None, name
