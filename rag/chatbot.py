@@ -9,29 +9,23 @@ exchanged (embedder, store, backend, grounder) is named in the settings.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, fields
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from rag import prompt, refuse
+from rag._answering import Clock, Draft, Remembering, checked_filters, disk_bytes
 from rag.backends import BACKENDS
 from rag.cite import cite, render
 from rag.config import Settings
 from rag.embedding import Embedder, make_embedder
-from rag.errors import BackendError, BackendInterrupted, ConfigError, IndexMissing
+from rag.errors import BackendError, BackendInterrupted, IndexMissing
 from rag.ground import EmbeddingGrounder
 from rag.index import Index, Manifest, Recipe
 from rag.ingest import Progress, build_index, embed_missing, silent, store_records, writing
@@ -57,7 +51,6 @@ from rag.types import (
 )
 
 DEFAULT_HOME = ".footnoted"
-_REMEMBERED = 20_000  # sentence vectors kept in memory: about 30 MB
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
 _NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
 
@@ -71,7 +64,6 @@ class Chatbot:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._index: Index | None = None
-        self._embed = _Remembering(self)
 
     @classmethod
     def open(cls, home: str | Path = DEFAULT_HOME, settings: Settings | None = None) -> Chatbot:
@@ -122,8 +114,8 @@ class Chatbot:
         mode: Mode | None = None,
     ) -> tuple[list[Hit], dict[str, float]]:
         """`search`, with the seconds that embedding, searching, and both took."""
-        clock = _Clock()
-        mode, wanted = mode or self.settings.retrieval.mode, _filters(filters)
+        clock = Clock()
+        mode, wanted = mode or self.settings.retrieval.mode, checked_filters(filters)
         retriever = self._retriever()
         vector = None if mode == "lexical" or not query.strip() else self._query_vector(query)
         clock.lap("embed")
@@ -154,8 +146,8 @@ class Chatbot:
         history: Sequence[prompt.Turn] = (),
     ) -> Iterator[Event]:
         """Events as they happen: "retrieval" (hits), "token"s, "verdict"s, then one "answer"."""
-        draft = _Draft(question, prompt.condense(question, history), self.settings.backend.name)
-        asked, wanted = draft.standalone, _filters(filters)
+        draft = Draft(question, prompt.condense(question, history), self.settings.backend.name)
+        asked, wanted = draft.standalone, checked_filters(filters)
         try:
             retriever = self._retriever()
         except IndexMissing:
@@ -221,7 +213,7 @@ class Chatbot:
             "pending": manifest is None or manifest.revision != library.revision(),
             "embedding": manifest.recipe.embedding if manifest else None,
             "backend": self.settings.backend.name,
-            "disk": _disk(self.home),
+            "disk": disk_bytes(self.home),
             "by_year": library.by_year(),
         }
 
@@ -238,7 +230,7 @@ class Chatbot:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _answer(self, draft: _Draft, hits: list[Hit], backend: Backend) -> Iterator[Event]:
+    def _answer(self, draft: Draft, hits: list[Hit], backend: Backend) -> Iterator[Event]:
         draft.model = getattr(backend, "model", None)
         try:
             for piece in backend.complete(prompt.build(draft.standalone, hits)):
@@ -349,6 +341,10 @@ class Chatbot:
         return make_embedder(self.settings.embedding, self.settings.plugins.embedders)
 
     @cached_property
+    def _embed(self) -> Remembering:
+        return Remembering(self._embedder.embed)
+
+    @cached_property
     def _recipe(self) -> Recipe:
         settings = self.settings
         return Recipe.of(
@@ -373,115 +369,3 @@ class Chatbot:
             rarity=self._rarity,  # of whichever index is current when it is asked
         )
         return backend
-
-
-class _Remembering:
-    """Embeds sentences once: ranking, extracting and grounding all look at the same ones."""
-
-    def __init__(self, bot: Chatbot) -> None:
-        self._bot = bot
-        self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        with self._lock:
-            found = {text: self._known[text] for text in texts if text in self._known}
-        missing = [text for text in dict.fromkeys(texts) if text not in found]
-        if missing:
-            found.update(zip(missing, self._bot._embedder.embed(missing), strict=True))
-            self._remember(found, missing)
-        return np.stack([found[text] for text in texts])
-
-    def _remember(self, found: dict[str, NDArray[np.float32]], new: Sequence[str]) -> None:
-        with self._lock:
-            self._known.update((text, found[text]) for text in new)
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-
-
-class _Clock:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self.laps: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = now - self._last
-        self._last = now
-
-    def since_start(self) -> float:
-        return time.perf_counter() - self._start
-
-    def read(self) -> dict[str, float]:
-        laps = {**self.laps, "total": self.since_start()}
-        return {name: round(seconds, 4) for name, seconds in laps.items()}
-
-
-class _Draft:
-    """An answer in the making: what was asked, what has arrived, and when."""
-
-    def __init__(self, question: str, standalone: str, backend: str) -> None:
-        self.question = question
-        self.standalone = standalone
-        self.backend = backend
-        self.model: str | None = None
-        self.text = ""
-        self.interrupted: str | None = None
-        self.clock = _Clock()
-
-    def add(self, piece: str) -> None:
-        if not self.text:
-            self.clock.laps["first_token"] = self.clock.since_start()
-        self.text += piece
-
-    def refuse(self, refusal: Refusal, hits: Sequence[Hit] = ()) -> Answer:
-        return self.answer(text=refusal.message, refusal=refusal, nearest=refuse.nearest(hits))
-
-    def answer(self, **fields: Any) -> Answer:
-        stages = ("retrieve", "first_token", "generate", "verify")
-        seconds = {**dict.fromkeys(stages, 0.0), **self.clock.read()}
-        return Answer(
-            id=uuid4().hex,
-            question=self.question,
-            standalone_question=self.standalone,
-            backend=self.backend,
-            model=self.model,
-            truncated=self.interrupted is not None,
-            seconds=seconds,
-            tokens={"prompt": 0, "completion": 0},
-            **fields,
-        )
-
-
-def _filters(filters: Filters | Mapping[str, Any] | None) -> Filters | None:
-    """Raises ConfigError for a filter that does not exist, or whose value is of the wrong kind."""
-    given = asdict(filters) if isinstance(filters, Filters) else dict(filters or {})
-    unknown = set(given) - {field.name for field in fields(Filters)}
-    if unknown:
-        known = ", ".join(field.name for field in fields(Filters))
-        raise ConfigError(f"there is no filter '{min(unknown)}'. Filters: {known}.")
-    try:
-        return TypeAdapter(Filters).validate_python({k: _printable(v) for k, v in given.items()})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(
-            f"the filter '{first['loc'][0]}': {first['msg'].lower()}. Give year as (first, last), "
-            f"None for an open end, and the others as text."
-        ) from None
-
-
-def _printable(value: Any) -> Any:
-    """Text without lone surrogates, which a terminal can give and no database takes."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def _disk(folder: Path) -> int:
-    """Bytes of all files below a folder, among which a writer may come and go."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += Path(parent, name).lstat().st_size
-    return total

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -115,8 +116,11 @@ class SentenceTransformersEmbedder:
 
     @cached_property
     def _torch(self) -> Any:
+        before = set(os.environ)
         from sentence_transformers import SentenceTransformer
 
+        for name in set(os.environ) - before:  # torch leaves its own behind: not ours to set
+            os.environ.pop(name)
         name = str(self._folder) if self._folder.is_dir() else self.model
         try:
             return SentenceTransformer(name, device=self._device or _best_device())

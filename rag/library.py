@@ -126,7 +126,7 @@ class Library:
 
     def get(self, ids: Sequence[str]) -> dict[str, Paper]:
         found: dict[str, Paper] = {}
-        for part in _parts(ids):
+        for part in _parts([i.encode("utf-8", "replace").decode() for i in ids]):
             marks = ",".join("?" * len(part))
             query = f"SELECT {_COLUMNS} FROM papers WHERE id IN ({marks})"
             found.update((row[0], _paper(row)) for row in self._read(query, part))

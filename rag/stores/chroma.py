@@ -7,6 +7,7 @@ this goes below it: with its nodes, adding took 1.2 to 1.4 times as long and a q
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ class ChromaStore:
             )
         except Exception as error:  # Chroma raises bare errors of many kinds
             raise _damaged(folder, error) from error
+        # A replaced index is dropped while others may still search it: its files are let go
+        # with the last of them. `close` is absent from the client's typed interface.
+        self._close = weakref.finalize(self, getattr(self._client, "close", int))
+        self._close.atexit = False
 
     def upsert(self, items: Sequence[tuple[Chunk, Paper]], vectors: NDArray[np.float32]) -> None:
         for start in range(0, len(items), _BATCH):
@@ -88,9 +93,7 @@ class ChromaStore:
         return int(self._collection.count())
 
     def close(self) -> None:
-        close = getattr(self._client, "close", None)  # absent from the typed interface
-        if close is not None:
-            close()
+        self._close()
 
 
 def _metadata(chunk: Chunk, paper: Paper) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""What an answer needs on its way through the chatbot: its draft, clock, and sentence vectors."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from rag import refuse
+from rag.errors import ConfigError
+from rag.types import Answer, Filters, Hit, Refusal
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+_REMEMBERED = 20_000  # sentence vectors kept in memory: about 30 MB
+
+
+class Remembering:
+    """Embeds sentences once: ranking, extracting and grounding all look at the same ones."""
+
+    def __init__(self, embed: Embed) -> None:
+        self._embed = embed
+        self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        with self._lock:
+            found = {text: self._known[text] for text in texts if text in self._known}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        if missing:
+            found.update(zip(missing, self._embed(missing), strict=True))
+            self._remember(found, missing)
+        return np.stack([found[text] for text in texts])
+
+    def _remember(self, found: dict[str, NDArray[np.float32]], new: Sequence[str]) -> None:
+        with self._lock:
+            self._known.update((text, found[text]) for text in new)
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+
+class Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = now - self._last
+        self._last = now
+
+    def since_start(self) -> float:
+        return time.perf_counter() - self._start
+
+    def read(self) -> dict[str, float]:
+        laps = {**self.laps, "total": self.since_start()}
+        return {name: round(seconds, 4) for name, seconds in laps.items()}
+
+
+class Draft:
+    """An answer in the making: what was asked, what has arrived, and when."""
+
+    def __init__(self, question: str, standalone: str, backend: str) -> None:
+        self.question = question
+        self.standalone = standalone
+        self.backend = backend
+        self.model: str | None = None
+        self.text = ""
+        self.interrupted: str | None = None
+        self.clock = Clock()
+
+    def add(self, piece: str) -> None:
+        if not self.text:
+            self.clock.laps["first_token"] = self.clock.since_start()
+        self.text += piece
+
+    def refuse(self, refusal: Refusal, hits: Sequence[Hit] = ()) -> Answer:
+        return self.answer(text=refusal.message, refusal=refusal, nearest=refuse.nearest(hits))
+
+    def answer(self, **fields: Any) -> Answer:
+        stages = ("retrieve", "first_token", "generate", "verify")
+        seconds = {**dict.fromkeys(stages, 0.0), **self.clock.read()}
+        return Answer(
+            id=uuid4().hex,
+            question=self.question,
+            standalone_question=self.standalone,
+            backend=self.backend,
+            model=self.model,
+            truncated=self.interrupted is not None,
+            seconds=seconds,
+            tokens={"prompt": 0, "completion": 0},
+            **fields,
+        )
+
+
+def checked_filters(filters: Filters | Mapping[str, Any] | None) -> Filters | None:
+    """Raises ConfigError for a filter that does not exist, or whose value is of the wrong kind."""
+    given = asdict(filters) if isinstance(filters, Filters) else dict(filters or {})
+    unknown = set(given) - {field.name for field in fields(Filters)}
+    if unknown:
+        known = ", ".join(field.name for field in fields(Filters))
+        raise ConfigError(f"there is no filter '{min(unknown)}'. Filters: {known}.")
+    try:
+        return TypeAdapter(Filters).validate_python({k: _printable(v) for k, v in given.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(
+            f"the filter '{first['loc'][0]}': {first['msg'].lower()}. Give year as (first, last), "
+            f"None for an open end, and the others as text."
+        ) from None
+
+
+def _printable(value: Any) -> Any:
+    """Text without lone surrogates, which a terminal can give and no database takes."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def disk_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder, among which a writer may come and go."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += Path(parent, name).lstat().st_size
+    return total
