@@ -148,14 +148,10 @@ class Chatbot:
         """Events as they happen: "retrieval" (hits), "token"s, "verdict"s, then one "answer"."""
         draft = Draft(question, prompt.condense(question, history), self.settings.backend.name)
         asked, wanted = draft.standalone, checked_filters(filters)
-        try:
-            retriever = self._retriever()
-        except IndexMissing:
-            yield Event("answer", draft.refuse(Refusal("empty_collection", _NO_PAPERS)))
-            return
         if not self._library().count():
             yield Event("answer", draft.refuse(Refusal("empty_collection", _NO_PAPERS)))
             return
+        retriever = self._retriever()
         try:
             backend = self._backend  # before anything is searched: a wrong name is told at once
         except BackendError as error:
@@ -320,6 +316,9 @@ class Chatbot:
     def _open_index(self) -> Index:
         """The current index; one that was published since takes the old one's place."""
         manifest = Manifest.read(self._index_root)
+        stored = 0 if manifest else self._library().count()
+        if stored:  # by an ingest that was interrupted
+            raise IndexMissing(f"{stored} papers wait to be indexed. Run: footnoted ingest")
         with self._lock:
             if self._index is None or self._index.manifest != manifest:
                 self._index = Index.open(self._index_root, self._recipe, self._stores)

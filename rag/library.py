@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import sqlite3
 import unicodedata
@@ -47,8 +48,11 @@ _COLUMNS = "id, title, abstract, authors, year, venue, url, categories, doi, arx
 
 
 def paper_id(paper: Paper) -> str:
-    """The stable id: DOI, else arXiv id, else the source's own id, else the title's hash."""
-    if paper.doi:
+    """The stable id: DOI, else arXiv id, else the source's own id, else the title's hash.
+
+    A DOI that arXiv gave is an arXiv id in other words: with and without it is one paper.
+    """
+    if paper.doi and not (paper.arxiv_id and paper.doi.startswith("10.48550/arxiv.")):
         return f"doi:{paper.doi}"
     if paper.arxiv_id:
         return f"arxiv:{paper.arxiv_id}"
@@ -222,13 +226,22 @@ class Library:
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     if read_only and not path.is_file():
         raise LibraryError(f"there is no library at {path}. Run: footnoted ingest SOURCE")
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+    db = _open(path, "rw" if read_only else "rwc")
     db.create_function("holds", 2, _holds, deterministic=True)
-    if not read_only:
+    if read_only:
+        db.execute("PRAGMA query_only = ON")
+    else:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # what was reported as ingested stays
     return db
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    """A reader needs mode "rw" as well: after a kill, it is the first one in that recovers."""
+    if mode == "rw" and not os.access(path, os.W_OK):
+        mode = "ro"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
 
 
 def _readable(error: sqlite3.Error, path: Path) -> LibraryError:

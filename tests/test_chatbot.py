@@ -573,3 +573,16 @@ def test_lexical_search_finds_only_what_shares_a_word(sample_bot):
     assert 1 <= len(hits) < 10
     assert hits[0].paper.title.startswith("SPANN: ")
     assert hits[0].dense is None
+
+
+def test_papers_that_wait_for_their_index_are_told_from_no_papers(tmp_path, papers_file):
+    def killed(stage, done, total):
+        raise KeyboardInterrupt
+
+    with Chatbot.open(tmp_path, settings()) as bot:
+        with pytest.raises(KeyboardInterrupt):
+            bot.ingest(papers_file, progress=killed)
+        with pytest.raises(IndexMissing, match="30 papers wait"):
+            bot.ask("Which graph?")
+        bot.ingest()
+        assert bot.search("graph", k=3)

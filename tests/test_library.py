@@ -254,3 +254,8 @@ def test_another_writer_is_waited_for_then_named(path: Path, library: Library) -
         put(library, PAPER)
     other.close()
     assert put(library, PAPER) == ["ingested"]
+
+
+def test_a_doi_of_arxiv_makes_no_second_paper():
+    with_doi = Paper("T", "A.", arxiv_id="1812.06145", doi="10.48550/arxiv.1812.06145")
+    assert paper_id(with_doi) == paper_id(Paper("T", "A.", arxiv_id="1812.06145"))

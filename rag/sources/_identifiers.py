@@ -35,6 +35,12 @@ def arxiv_id(text: str) -> str | None:
     return match["new"] or f"{match['archive'].lower()}/{match['number']}"
 
 
+def arxiv_year(identifier: str | None) -> int | None:
+    """The year of submission, which the first two digits of an arXiv id tell (1991 to 2090)."""
+    digits = (identifier or "").rpartition("/")[2][:2]
+    return None if not digits else int(digits) + (1900 if int(digits) > 90 else 2000)
+
+
 def doi(text: str) -> str | None:
     """`10.1145/3292500.3330701`, in lower case and without `https://doi.org/`."""
     match = _DOI.fullmatch(text.strip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from rag.sources._identifiers import arxiv_id, doi, web_address
+from rag.sources._identifiers import arxiv_id, arxiv_year, doi, web_address
 from rag.sources._text import clean, is_rubbish
 from rag.types import Paper, Record, Rejected
 
@@ -48,7 +48,7 @@ def make_paper(
         abstract=abstract,
         id=foreign if keep_id or not named else "",
         authors=_authors(fields.get("authors")),
-        year=_year(fields.get("year")),
+        year=_year(fields.get("year")) or arxiv_year(own_arxiv),
         venue=_value(fields.get("venue")) or None,
         url=web_address(url),
         categories=_categories(fields.get("categories")),

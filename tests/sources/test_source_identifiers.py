@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.sources._identifiers import arxiv_id, doi, web_address
+from rag.sources._identifiers import arxiv_id, arxiv_year, doi, web_address
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,17 @@ def test_identifiers_are_fixed_points(text):
     for normalise in (arxiv_id, doi, web_address):
         once = normalise(text)
         assert once is None or normalise(once) == once
+
+
+@pytest.mark.parametrize(
+    ("identifier", "year"),
+    [
+        ("1812.06145", 2018),
+        ("2503.12419", 2025),
+        ("cs/9901001", 1999),
+        ("hep-th/0203101", 2002),
+        (None, None),
+    ],
+)
+def test_an_arxiv_id_tells_the_year(identifier, year):
+    assert arxiv_year(identifier) == year
