@@ -27,7 +27,7 @@ _PAPERS = 5  # sources whose sentences are read
 _MOST = 3  # sentences in an answer
 # How far below the best score a further sentence may lie: of the same paper; the best one of
 # another paper, which is for questions that leave open which is meant; where several were asked.
-_CLOSE, _ELSEWHERE, _LISTED = 0.12, 0.35, 0.8
+_CLOSE, _ELSEWHERE, _LISTED = 0.1, 0.5, 0.8
 # Weights chosen on the development questions (benchmarks/sample_qa.py). The paper weighs most:
 # a fitting sentence of the wrong paper is the worse mistake.
 _MEANING, _MEANING_OF_REST, _WORDS, _WORDS_OF_REST, _PAPER = 0.6, 0.4, 0.4, 0.3, 2.0
