@@ -25,7 +25,7 @@ from rag.backends import BACKENDS
 from rag.cite import cite, render
 from rag.config import Settings
 from rag.embedding import Embedder, make_embedder
-from rag.errors import BackendError, BackendInterrupted, IndexMissing
+from rag.errors import BackendError, BackendInterrupted, IndexMissing, SourceError, SourceUnreadable
 from rag.ground import EmbeddingGrounder
 from rag.index import Index, Manifest, Recipe
 from rag.ingest import Progress, build_index, embed_missing, silent, store_records, writing
@@ -48,6 +48,7 @@ from rag.types import (
     Paper,
     Record,
     Refusal,
+    Rejected,
 )
 
 DEFAULT_HOME = ".footnoted"
@@ -289,13 +290,28 @@ class Chatbot:
     def _records(
         self, sources: Sequence[str | Path], format: str | None
     ) -> Iterator[tuple[str, Record]]:
-        streams = [  # opened first, so that a wrong name is told before anything is stored
-            (str(s), open_source(resolve(str(s)), format, self.settings.plugins.sources))
-            for s in sources
+        opened = [  # first of all, so that a wrong name is told before anything is stored
+            (str(s), self._open_source(str(s), format, alone=len(sources) == 1)) for s in sources
         ]
-        for name, stream in streams:
-            for record in stream:
-                yield name, record
+        for name, stream in opened:
+            seen = 0
+            try:
+                for record in stream:
+                    seen += 1
+                    yield name, record
+            except SourceError as error:
+                if len(sources) == 1 and not seen:
+                    raise
+                yield name, Rejected(name, 0, str(error), "")
+
+    def _open_source(self, address: str, format: str | None, *, alone: bool) -> Iterator[Record]:
+        """One unreadable file among several is a reject; a name that is wrong is an error."""
+        try:
+            return open_source(resolve(address), format, self.settings.plugins.sources)
+        except SourceUnreadable as error:
+            if alone:
+                raise
+            return iter([Rejected(address, 0, str(error), "")])
 
     def _library(self) -> Library:
         """A reader for this thread: SQLite's connections are not shared between threads."""

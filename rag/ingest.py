@@ -104,7 +104,10 @@ def store_records(
                 rejected=report.rejected + len(bad),
             )
             progress("reading", report.seen, None)
-    part.replace(rejects)
+    if report.seen:
+        part.replace(rejects)
+    else:
+        part.unlink()
     return report
 
 

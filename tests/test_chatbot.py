@@ -16,7 +16,13 @@ import pytest
 
 from rag import Chatbot, Filters, Settings
 from rag.backends.scripted import ScriptedBackend
-from rag.errors import BackendInterrupted, BackendUnreachable, ConfigError, IndexMissing
+from rag.errors import (
+    BackendInterrupted,
+    BackendUnreachable,
+    ConfigError,
+    IndexMissing,
+    SourceError,
+)
 from rag.types import Answer
 from tests.conftest import ROOT, make_papers
 from tests.servers import ChatServer
@@ -586,3 +592,15 @@ def test_papers_that_wait_for_their_index_are_told_from_no_papers(tmp_path, pape
             bot.ask("Which graph?")
         bot.ingest()
         assert bot.search("graph", k=3)
+
+
+def test_one_unreadable_file_among_several_is_a_reject(tmp_path, papers_file):
+    bad, empty = tmp_path / "bad.csv", tmp_path / "empty.jsonl"
+    bad.write_text("name,abstract\nx,y\n", encoding="utf-8")
+    empty.touch()
+    with Chatbot.open(tmp_path / "home", settings()) as bot:
+        report = bot.ingest(bad, papers_file, empty)
+        assert (report.ingested, report.rejected, bot.info()["papers"]) == (30, 2, 30)
+        with pytest.raises(SourceError):
+            bot.ingest(bad)
+        assert (tmp_path / "home" / "rejected.jsonl").read_text().count("\n") == 2
