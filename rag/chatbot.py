@@ -207,12 +207,17 @@ class Chatbot:
             "home": str(self.home),
             "papers": library.count(),
             "chunks": manifest.chunks if manifest else 0,
-            "pending": manifest is None or manifest.revision != library.revision(),
+            "pending": self.is_behind(),
             "embedding": manifest.recipe.embedding if manifest else None,
             "backend": self.settings.backend.name,
             "disk": disk_bytes(self.home),
             "by_year": library.by_year(),
         }
+
+    def is_behind(self) -> bool:
+        """Whether papers were stored or removed that the index does not reflect yet."""
+        manifest = Manifest.read(self._index_root)
+        return manifest is None or manifest.revision != self._library().revision()
 
     def close(self) -> None:
         """Let go of the index; the chatbot opens it again if it is used."""

@@ -5,6 +5,7 @@ Nothing heavy is imported until a command needs it, so that `--help` answers at 
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import sys
@@ -39,6 +40,7 @@ DONE, FAILED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 3, 4, 130, 141
 DEFAULT_HOME = ".footnoted"
 # Backends of ours that fetch no model: with others, offline mode could break a download.
 _FETCH_NOTHING = ("extractive", "openai")
+_INGEST = ["footnoted", "ingest", "--home"]
 _SHIPPED_EMBEDDER = ("sentence_transformers", "default")
 
 
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _interrupted(words)
     except Exception as error:
-        return _failed(error)
+        return _failed(error, words)
 
 
 def _run(words: Sequence[str], *, own_process: bool) -> int:
@@ -222,6 +224,11 @@ def _bot(args: Namespace) -> Iterator[tuple[Chatbot, Settings]]:
     from rag import Chatbot
 
     bot = Chatbot.open(home, settings=settings)
+    if args.command in ("search", "ask", "chat") and (home / "index").is_dir() and bot.is_behind():
+        say(
+            "an ingest was interrupted or is running: not all papers are in the index. "
+            + _at_home("Run: footnoted ingest", args.home)
+        )
     try:
         yield bot, settings
     finally:
@@ -277,7 +284,20 @@ def _interrupted(words: Sequence[str]) -> int:
     return INTERRUPTED
 
 
-def _failed(error: Exception) -> int:
+def _at_home(message: str, home: str | None) -> str:
+    """The command that a message names, for the home in use."""
+    if not home:
+        return message
+    return message.replace("Run: footnoted ingest", f"Run: {shlex.join([*_INGEST, home])}")
+
+
+def _given_home(words: Sequence[str]) -> str | None:
+    pairs = itertools.pairwise(words)
+    joined = (word.partition("=")[2] for word in words if word.startswith("--home="))
+    return next((home for flag, home in pairs if flag == "--home"), next(joined, None))
+
+
+def _failed(error: Exception, words: Sequence[str]) -> int:
     from rag._cli_format import one_line
 
     if os.environ.get("FOOTNOTED_DEBUG"):
@@ -285,7 +305,7 @@ def _failed(error: Exception) -> int:
 
         traceback.print_exc()
     if isinstance(error, RagError):
-        say(one_line(str(error)))
+        say(one_line(_at_home(str(error), _given_home(words))))
     else:
         kind = f"unexpected {type(error).__name__}: {error}"
         say(one_line(f"{kind}. Set FOOTNOTED_DEBUG=1 and run it again to see where."))
