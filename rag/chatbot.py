@@ -164,7 +164,7 @@ class Chatbot:
         hits = rank(hits, vector, self._embed)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
-        refusal = self._refusal(asked, vector, hits)
+        refusal = self._refusal(asked if tokens(question) else question, vector, hits)
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
@@ -235,7 +235,7 @@ class Chatbot:
     def _answer(self, draft: Draft, hits: list[Hit], backend: Backend) -> Iterator[Event]:
         draft.model = getattr(backend, "model", None)
         try:
-            for piece in backend.complete(prompt.build(draft.standalone, hits)):
+            for piece in backend.complete(prompt.build(draft.standalone, hits, draft.question)):
                 draft.add(piece)
                 yield Event("token", piece)
         except BackendInterrupted as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,7 @@ DONE, FAILED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 3, 4, 130, 141
 DEFAULT_HOME = ".footnoted"
 # Backends of ours that fetch no model: with others, offline mode could break a download.
 _FETCH_NOTHING = ("extractive", "openai")
-_INGEST = ["footnoted", "ingest", "--home"]
+_MENDING = re.compile(r"Run: footnoted ingest(?: --rebuild| SOURCE)?")
 _SHIPPED_EMBEDDER = ("sentence_transformers", "default")
 
 
@@ -288,7 +289,8 @@ def _at_home(message: str, home: str | None) -> str:
     """The command that a message names, for the home in use."""
     if not home:
         return message
-    return message.replace("Run: footnoted ingest", f"Run: {shlex.join([*_INGEST, home])}")
+    suffix = shlex.join(["--home", home])
+    return _MENDING.sub(lambda found: f"{found.group()} {suffix}", message)
 
 
 def _given_home(words: Sequence[str]) -> str | None:

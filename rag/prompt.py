@@ -48,8 +48,12 @@ def template_hash(name: str) -> str:
     return hashlib.sha256(template(name).encode()).hexdigest()[:12]
 
 
-def build(question: str, hits: Sequence[Hit]) -> list[Message]:
-    """The messages that ask for an answer from these sources, numbered from 1."""
+def build(question: str, hits: Sequence[Hit], newest: str = "") -> list[Message]:
+    """The messages that ask for an answer from these sources, numbered from 1.
+
+    `newest` is what was asked last, without what it leans on: the earlier question found the
+    papers, but it must not choose the sentences a second time.
+    """
     sources = "\n\n".join(
         f"[{number}] {hit.paper.title}\n{hit.paper.abstract}"
         for number, hit in enumerate(hits, start=1)
@@ -57,7 +61,7 @@ def build(question: str, hits: Sequence[Hit]) -> list[Message]:
     content = f"Sources:\n\n{sources}\n\nQuestion: {question}"
     return [
         Message("system", template("answer")),
-        Message("user", content, question=question, sources=tuple(hits)),
+        Message("user", content, question=newest or question, sources=tuple(hits)),
     ]
 
 
