@@ -19,7 +19,12 @@ Policy = Literal["flag", "drop", "keep"]
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A paper as a source gives it; `id` is empty until the library has named it."""
+    """A paper as a source gives it; `id` is empty until the library has named it.
+
+    `version` is that of the arXiv record, `key` the user's own citation key, `language` an ISO 639
+    code, `license` a name or address. `raw` is the record as it stood in the source; the library
+    keeps it, and leaves it out of what it gives back.
+    """
 
     title: str
     abstract: str
@@ -31,6 +36,13 @@ class Paper:
     categories: tuple[str, ...] = ()
     doi: str | None = None
     arxiv_id: str | None = None
+    pmid: str | None = None
+    openalex_id: str | None = None
+    version: int | None = None
+    key: str | None = None
+    language: str | None = None
+    license: str | None = None
+    raw: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
