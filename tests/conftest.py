@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from rag.config import EmbeddingSettings
 from rag.embedding import Embedder, HashingEmbedder, make_embedder
@@ -19,6 +20,10 @@ from rag.retrieve import Retriever
 from rag.sources import open_source
 from rag.stores import STORES
 from rag.types import IngestReport, Paper, Record
+
+# A busy machine is no failure: pytest's own timeout ends what hangs.
+hypothesis_settings.register_profile("footnoted", deadline=None)
+hypothesis_settings.load_profile("footnoted")
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "rag" / "sample" / "papers.jsonl"
