@@ -24,7 +24,9 @@ Settings are read from flags, then FOOTNOTED_* variables, then footnoted.toml.
 _INGEST = """\
 A SOURCE is a file, a folder, a glob in quotes, - for standard input, or scheme:query.
 Papers that are there already are left alone, so running it again is cheap; without a
-SOURCE it goes on with what an interrupted run left to do.
+SOURCE it goes on with what an interrupted run left to do. Papers can be searched by
+their words seconds after they are read, also from another terminal, while the vectors
+for searching by meaning are still being made.
 
 examples:
   footnoted ingest sample:
@@ -182,6 +184,11 @@ def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="exit 3 if a record was rejected")
     parser.add_argument(
         "--rebuild", action="store_true", help="make the index anew from the stored papers"
+    )
+    parser.add_argument(
+        "--later",
+        action="store_true",
+        help="make the vectors in a later run; until then papers are found by words alone",
     )
     _quiet(parser)
     _json(parser)

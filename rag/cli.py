@@ -42,6 +42,10 @@ DEFAULT_HOME = ".footnoted"
 # Backends of ours that fetch no model: with others, offline mode could break a download.
 _FETCH_NOTHING = ("extractive", "openai")
 _MENDING = re.compile(r"Run: footnoted ingest(?: --rebuild| SOURCE)?")
+_BEHIND = {
+    "words": "an ingest was interrupted or is running: not all papers are in the index.",
+    "vectors": "the vectors of some papers are still to be made: those are found by words alone.",
+}
 _SHIPPED_EMBEDDER = ("sentence_transformers", "default")
 
 
@@ -81,6 +85,7 @@ def _ingest(args: Namespace) -> int:
             format=args.format,
             rebuild=args.rebuild,
             limit=args.limit,
+            vectors="later" if args.later else "now",
             progress=progress,
         )
     rejects = _home(args) / "rejected.jsonl"
@@ -96,7 +101,7 @@ def _ingest(args: Namespace) -> int:
 def _search(args: Namespace) -> int:
     query = " ".join(args.query)
     with _bot(args) as (bot, settings):
-        mode = settings.retrieval.mode
+        mode = bot.search_mode(settings.retrieval.mode)
         hits, seconds = bot.timed_search(query, k=args.k, filters=_filters(args), mode=mode)
     if args.json:
         found = [hit.to_dict() for hit in hits]
@@ -225,11 +230,10 @@ def _bot(args: Namespace) -> Iterator[tuple[Chatbot, Settings]]:
     from rag import Chatbot
 
     bot = Chatbot.open(home, settings=settings)
-    if args.command in ("search", "ask", "chat") and (home / "index").is_dir() and bot.is_behind():
-        say(
-            "an ingest was interrupted or is running: not all papers are in the index. "
-            + _at_home("Run: footnoted ingest", args.home)
-        )
+    if args.command in ("search", "ask", "chat") and (home / "index").is_dir():
+        behind = bot.is_behind()
+        if behind:
+            say(f"{_BEHIND[behind]} {_at_home('Run: footnoted ingest', args.home)}")
     try:
         yield bot, settings
     finally:

@@ -27,6 +27,7 @@ from rag.types import Filters, Paper
 
 Outcome = Literal["ingested", "unchanged", "replaced"]
 FORMAT = 1
+_TOKENS = "#tokens"  # after a model's name: its token codes, where vectors are kept
 _BATCH = 500  # stays far below SQLite's limit on bound variables
 
 _SCHEMA = """
@@ -142,6 +143,26 @@ class Library:
         query = f"SELECT id FROM papers WHERE {clauses}"
         return {row[0] for row in self._read(query, values)}
 
+    def rows(self, filters: Filters | None = None) -> NDArray[np.int64]:
+        """Row numbers of the papers that the filters admit, rising: those of `papers()`."""
+        clauses, values = _where(filters or Filters())
+        found = self._read(f"SELECT rowid FROM papers WHERE {clauses} ORDER BY rowid", values)
+        return np.fromiter((row[0] for row in found), np.int64)
+
+    def row_ids(self) -> tuple[NDArray[np.int64], list[str]]:
+        """Row numbers and ids of all papers, in the order of `papers()`."""
+        pairs = list(self._read("SELECT rowid, id FROM papers ORDER BY rowid"))
+        return np.array([row for row, _ in pairs], np.int64), [name for _, name in pairs]
+
+    def by_row(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, Paper]:
+        """Papers by row number; rows that are gone are left out."""
+        found: dict[int, Paper] = {}
+        for part in _parts([int(row) for row in rows]):
+            marks = ",".join("?" * len(part))
+            query = f"SELECT {_COLUMNS}, rowid FROM papers WHERE rowid IN ({marks})"
+            found.update((row[-1], _paper(row)) for row in self._read(query, part))
+        return found
+
     def cached_vectors(
         self, hashes: Sequence[bytes], model: str
     ) -> dict[bytes, NDArray[np.float32]]:
@@ -170,6 +191,22 @@ class Library:
                 [(key, model, blob) for key, blob in rows],
             )
 
+    def cached_codes(self, hashes: Sequence[bytes], model: str) -> dict[bytes, NDArray[np.uint8]]:
+        """Token codes known for these texts and this model, flat, by hash of the text."""
+        found = self.cached_vectors(hashes, model + _TOKENS)
+        return {key: vector.view(np.uint8) for key, vector in found.items()}
+
+    def cache_codes(
+        self, hashes: Sequence[bytes], codes: Sequence[NDArray[np.uint8]], model: str
+    ) -> None:
+        """Keep token codes beside the vectors; each of a whole number of float32's bytes."""
+        rows = zip(hashes, (code.tobytes() for code in codes), strict=True)
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+                [(key, model + _TOKENS, blob) for key, blob in rows],
+            )
+
     def _upsert_one(self, paper: Paper, source: str) -> Outcome:
         paper = replace(paper, id=paper_id(paper))
         digest = content_hash(paper)
@@ -194,7 +231,8 @@ class Library:
     def _read(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows one by one: a damaged page shows only when it is reached."""
         try:
-            yield from self._db.execute(query, values)
+            for row in self._db.execute(query, values):  # noqa: UP028 - it would close the cursor, too late
+                yield row
         except sqlite3.Error as error:
             raise _readable(error, self.path) from error
 

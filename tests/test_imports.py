@@ -39,7 +39,7 @@ _TABLE: dict[str, set[str]] = {
         "rag.config",
         "rag.registry",
     },
-    "rag.stores": set(),
+    "rag.stores": {"rag.stores"},
     "rag.sources": {"rag.sources", "rag.registry"},
     "rag.backends": {"rag.backends", "rag.config", "rag.chunking", "rag.lexical", "rag.registry"},
     "rag._facts": {"rag.lexical"},
