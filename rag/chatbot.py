@@ -28,7 +28,15 @@ from rag.embedding import Embedder, make_embedder
 from rag.errors import BackendError, BackendInterrupted, IndexMissing, SourceError, SourceUnreadable
 from rag.ground import EmbeddingGrounder
 from rag.index import Index, Manifest, Recipe
-from rag.ingest import Progress, build_index, embed_missing, silent, store_records, writing
+from rag.ingest import (
+    Progress,
+    build_index,
+    embed_missing,
+    rehearse,
+    silent,
+    store_records,
+    writing,
+)
 from rag.lexical import tokens
 from rag.library import Library
 from rag.rank import rank
@@ -71,7 +79,7 @@ class Chatbot:
         """Open the home, making it if it is missing. Raises ConfigError or LibraryError."""
         path = Path(home).expanduser()
         bot = cls(path, settings or Settings.load(path))
-        if not (path / "library.sqlite").is_file():
+        if not Library.is_current(path / "library.sqlite"):
             with writing(path):
                 Library(path / "library.sqlite").close()
         return bot
@@ -82,10 +90,12 @@ class Chatbot:
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
+        prune: bool = False,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
+        `prune` removes what a source gave before and no longer gives, unless another gives it.
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
         """
@@ -93,9 +103,21 @@ class Chatbot:
             library = Library(self.home / "library.sqlite")
             try:
                 records = islice(self._records(sources, format), limit) if sources else None
-                return self._ingest(library, records, rebuild, progress)
+                return self._ingest(library, records, rebuild, prune, progress)
             finally:
                 library.close()
+
+    def rehearse(
+        self,
+        *sources: str | Path,
+        format: str | None = None,
+        limit: int | None = None,
+        prune: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[IngestReport, list[Rejected]]:
+        """What `ingest` would report, and the first records it would reject; writes nothing."""
+        records = islice(self._records(sources, format), limit)
+        return rehearse(self.home, records, progress, prune=prune)
 
     def search(
         self,
@@ -278,6 +300,7 @@ class Chatbot:
         library: Library,
         records: Iterator[tuple[str, Record]] | None,
         rebuild: bool,
+        prune: bool,
         progress: Progress,
     ) -> IngestReport:
         manifest = None if rebuild else Manifest.read(self._index_root)
@@ -285,7 +308,8 @@ class Chatbot:
             manifest.check(self._recipe)
         report = IngestReport()
         if records is not None:
-            report = store_records(library, records, self.home / "rejected.jsonl", progress)
+            rejects = self.home / "rejected.jsonl"
+            report = store_records(library, records, rejects, progress, prune=prune)
         if not library.count() and manifest is None:
             return report
         embed_missing(library, self._embedder, self.settings.chunking.max_chars, progress)

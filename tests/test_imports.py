@@ -27,7 +27,7 @@ _TABLE: dict[str, set[str]] = {
     "rag.chunking": set(),
     "rag.lexical": set(),
     "rag._bert": set(),
-    "rag.library": set(),
+    "rag.library": {"rag.library"},
     "rag.embedding": {"rag._bert", "rag.config", "rag.registry"},
     "rag.stores": set(),
     "rag.sources": {"rag.sources", "rag.registry"},

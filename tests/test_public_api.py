@@ -21,7 +21,7 @@ EXPORTED = [
 ]  # fmt: skip
 METHODS = [
     "aask", "ask", "close", "delete", "info", "ingest", "is_behind", "open", "paper", "papers",
-    "search", "stream", "timed_search",
+    "rehearse", "search", "stream", "timed_search",
 ]  # fmt: skip
 PAPER = Paper("A title", "It reaches 81 percent.", "p1", ("Ada",), 2024, "ACL", "https://x.org/1")
 
