@@ -88,9 +88,9 @@ class Library:
     def missing(self, source: str, run: int) -> list[Paper]:
         """Papers that a source gave in an earlier run, and did not give in this one."""
         query = (
-            "SELECT DISTINCT number FROM records JOIN addresses ON addresses.id = address "
-            "WHERE addresses.address = ?1 AND number NOT IN (SELECT number FROM records "
-            "JOIN addresses ON addresses.id = address WHERE addresses.address = ?1 AND run = ?2)"
+            "SELECT DISTINCT number FROM records JOIN sources ON sources.id = records.address "
+            "WHERE sources.name = ?1 AND number NOT IN (SELECT number FROM records "
+            "JOIN sources ON sources.id = records.address WHERE sources.name = ?1 AND run = ?2)"
         )
         numbers = [row[0] for row in self._read(query, (source, run))]
         return list(self.by_row(numbers).values())
@@ -104,8 +104,8 @@ class Library:
         with self._transaction():
             for number in [n for i in ids if (n := self._number(i)) is not None]:
                 rows = self._db.execute(
-                    "SELECT record FROM records JOIN addresses ON addresses.id = address "
-                    "WHERE number = ? AND addresses.address = ?",
+                    "SELECT record FROM records JOIN sources ON sources.id = records.address "
+                    "WHERE number = ? AND sources.name = ?",
                     (number, source),
                 )
                 removed += drop_records(self._db, number, {row[0] for row in rows})
@@ -133,16 +133,16 @@ class Library:
     def by_source(self) -> dict[str, int]:
         """Papers by source, the fullest first; a paper of two sources counts for both."""
         query = (
-            "SELECT addresses.address, count(DISTINCT number) AS n FROM records "
-            "JOIN addresses ON addresses.id = address GROUP BY 1 ORDER BY n DESC, 1"
+            "SELECT sources.name, count(DISTINCT number) AS n FROM records "
+            "JOIN sources ON sources.id = records.address GROUP BY 1 ORDER BY n DESC, 1"
         )
         return {str(source): int(number) for source, number in self._read(query)}
 
     def sources(self, paper_id: str) -> list[str]:
         """Where a paper came from, the first source first."""
         query = (
-            "SELECT DISTINCT addresses.address FROM records JOIN addresses "
-            "ON addresses.id = address WHERE number = ? ORDER BY record"
+            "SELECT DISTINCT sources.name FROM records JOIN sources "
+            "ON sources.id = records.address WHERE number = ? ORDER BY record"
         )
         return [row[0] for row in self._read(query, (self._number(paper_id),))]
 

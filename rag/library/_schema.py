@@ -38,7 +38,7 @@ CREATE TABLE names (
     name TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (name, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX names_number ON names (number);
-CREATE TABLE addresses (id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE records (
     record INTEGER PRIMARY KEY, number INTEGER NOT NULL, address INTEGER NOT NULL,
     hash INTEGER NOT NULL, run INTEGER NOT NULL
@@ -189,9 +189,7 @@ def _migrate(db: sqlite3.Connection) -> None:
             paper = paper_of([*fields, None, None, None, None, None, None])
             insert_papers(db, [NewPaper(number, paper, names(paper), added, updated)])
             db.execute("INSERT INTO records VALUES (?, ?, ?, 0, 0)", (number, number, address))
-        db.executemany(
-            "INSERT INTO addresses VALUES (?, ?)", ((n, a) for a, n in addresses.items())
-        )
+        db.executemany("INSERT INTO sources VALUES (?, ?)", ((n, a) for a, n in addresses.items()))
         db.execute("DROP TABLE papers_1")
         db.execute(f"PRAGMA user_version = {FORMAT}")
         db.execute("COMMIT")

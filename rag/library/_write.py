@@ -101,9 +101,9 @@ class Writer:
 
     def _address(self, source: str) -> int:
         if source not in self._addresses:
-            add = "INSERT OR IGNORE INTO addresses (address) VALUES (?)"
+            add = "INSERT OR IGNORE INTO sources (name) VALUES (?)"
             self._db.execute(add, (source,))
-            find = "SELECT id FROM addresses WHERE address = ?"
+            find = "SELECT id FROM sources WHERE name = ?"
             self._addresses[source] = int(self._db.execute(find, (source,)).fetchone()[0])
         return self._addresses[source]
 
@@ -133,12 +133,14 @@ class Writer:
         """Whether a weak name, which others may bear too, means this paper."""
         self._flush()
         other = load(self._db, number)
+        here = any(seen.address == address for seen in self._seen[number])
+        if name.startswith("id:") and here:
+            return True
         if contradict(paper, other):
             return False
-        here = any(seen.address == address for seen in self._seen[number])
         if name.startswith("id:"):
             same_title = title_hash(paper.title) == title_hash(other.title)
-            return here or same_title or paper.abstract == other.abstract
+            return same_title or paper.abstract == other.abstract
         if here and paper.id and f"id:{paper.id}" not in self._names(number):
             return False  # its source calls it by another id
         return same_work(paper, other) or (here and _unnamed(paper) and _unnamed(other))
