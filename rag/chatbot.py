@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import prompt, refuse
-from rag._answering import Clock, Draft, Remembering, checked_filters, disk_bytes
+from rag._answering import Clock, Draft, Remembering, checked_filters, chosen_papers, disk_by_part
 from rag.backends import BACKENDS
 from rag.cite import cite, render
 from rag.config import Settings
 from rag.embedding import Embedder, make_embedder
 from rag.errors import BackendError, BackendInterrupted, IndexMissing, SourceError, SourceUnreadable
+from rag.export import write
 from rag.ground import EmbeddingGrounder
 from rag.index import Index, Manifest, Recipe
 from rag.ingest import (
@@ -60,6 +61,7 @@ from rag.types import (
 )
 
 DEFAULT_HOME = ".footnoted"
+_VENUES = 20  # that `info` names
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
 _NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
 
@@ -209,6 +211,18 @@ class Chatbot:
         """One paper by its id, None where there is none."""
         return self._library().get([paper_id]).get(paper_id)
 
+    def export(
+        self,
+        format: str = "bibtex",
+        paper_ids: Sequence[str] | None = None,
+        filters: Filters | Mapping[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """Papers as text for other programs: bibtex, ris, jsonl or csv, in pieces."""
+        library = self._library()
+        twins = {i: [j for j in group if j != i] for group in library.duplicates() for i in group}
+        papers = chosen_papers(library, paper_ids, checked_filters(filters))
+        return write(papers, format, twins)
+
     def delete(self, *paper_ids: str) -> int:
         """Remove papers from library and index; the number that were there."""
         with writing(self.home):
@@ -224,7 +238,7 @@ class Chatbot:
     def info(self) -> dict[str, Any]:
         """Counts, the state of the index, and the disk that the home takes (bytes)."""
         manifest = Manifest.read(self._index_root)
-        library = self._library()
+        library, disk = self._library(), disk_by_part(self.home)
         return {
             "home": str(self.home),
             "papers": library.count(),
@@ -232,8 +246,12 @@ class Chatbot:
             "pending": self.is_behind(),
             "embedding": manifest.recipe.embedding if manifest else None,
             "backend": self.settings.backend.name,
-            "disk": disk_bytes(self.home),
+            "twins": len(library.duplicates()),
+            "disk": sum(disk.values()),
+            "disk_by_part": disk,
             "by_year": library.by_year(),
+            "by_source": library.by_source(),
+            "by_venue": dict(islice(library.by_venue().items(), _VENUES)),
         }
 
     def is_behind(self) -> bool:

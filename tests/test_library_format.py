@@ -95,7 +95,7 @@ def test_a_migration_that_fails_leaves_the_old_file(old: Path) -> None:
 
 def test_a_reader_migrates_nothing(old: Path) -> None:
     before = old.read_bytes()
-    with pytest.raises(LibraryError, match="of format 1.*Run: footnoted ingest"):
+    with pytest.raises(LibraryError, match=r"of format 1.*Run: footnoted ingest"):
         Library(old, read_only=True)
     assert old.read_bytes() == before
 
@@ -107,7 +107,7 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     db.execute(f"PRAGMA user_version = {FORMAT + 1}")
     db.close()
     for read_only in (True, False):
-        with pytest.raises(LibraryError, match="newer Footnoted.*Upgrade"):
+        with pytest.raises(LibraryError, match=r"newer Footnoted.*Upgrade"):
             Library(path, read_only=read_only)
 
 
