@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from rag import _cli_export
+from rag import _cli_export, _cli_snapshot
 
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
@@ -102,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
     _cli_export.add(commands)
+    _cli_snapshot.add(commands)
     return parser
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import _cli_export
+from rag import _cli_export, _cli_snapshot
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -225,6 +225,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "info": _info,
     "delete": _delete,
     "export": _cli_export.run,
+    "restore": _cli_snapshot.run_restore,
+    "snapshot": _cli_snapshot.run,
 }
 
 

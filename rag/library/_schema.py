@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from rag.errors import LibraryError
 from rag.library._identity import names
-from rag.library._rows import COLUMNS, MARKS, facets, paper_of, row_of
+from rag.library._rows import COLUMNS, MARKS, facets, paper_of, row_of, summed
 from rag.types import Paper
 
 FORMAT = 2
@@ -32,7 +32,7 @@ CREATE TABLE papers (
     id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, abstract TEXT NOT NULL, authors TEXT NOT NULL,
     year INTEGER, venue TEXT, url TEXT, categories TEXT NOT NULL, doi TEXT, arxiv_id TEXT,
     pmid TEXT, openalex_id TEXT, version INTEGER, key TEXT, language TEXT, license TEXT,
-    added_at TEXT NOT NULL, updated_at TEXT NOT NULL
+    sum INTEGER NOT NULL, added_at TEXT NOT NULL, updated_at TEXT NOT NULL
 ) STRICT;
 CREATE TABLE names (
     name TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (name, number)
@@ -213,8 +213,9 @@ def insert_papers(db: sqlite3.Connection, new: Sequence[NewPaper]) -> None:
     if not new:
         return
     db.executemany(
-        f"INSERT INTO papers (number, {COLUMNS}, added_at, updated_at) VALUES (?, {MARKS}, ?, ?)",
-        [(n.number, *row_of(n.paper), n.added, n.updated) for n in new],
+        f"INSERT INTO papers (number, {COLUMNS}, sum, added_at, updated_at) "
+        f"VALUES (?, {MARKS}, ?, ?, ?)",
+        [(n.number, *summed(row_of(n.paper)), n.added, n.updated) for n in new],
     )
     db.executemany(
         "INSERT INTO facets VALUES (?, ?, ?, ?, ?)", [(n.number, *facets(n.paper)) for n in new]

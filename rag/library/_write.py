@@ -30,6 +30,7 @@ from rag.library._rows import (
     record_hash,
     row_of,
     squeeze,
+    summed,
     unpack,
 )
 from rag.library._schema import NewPaper, insert_papers
@@ -257,7 +258,7 @@ def load(db: sqlite3.Connection, number: int) -> Paper:
 
 
 def update_paper(db: sqlite3.Connection, number: int, paper: Paper, now: str) -> None:
-    db.execute(UPDATE, (*row_of(paper), now, number))
+    db.execute(UPDATE, (*summed(row_of(paper)), now, number))
     db.execute("DELETE FROM facets WHERE number = ?", (number,))
     db.execute("INSERT INTO facets VALUES (?, ?, ?, ?, ?)", (number, *facets(paper)))
     forget_twins(db, number)
