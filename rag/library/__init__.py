@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import LibraryError
+from rag.library._check import Salvaged, check, mend, salvage
 from rag.library._identity import normalised_title, paper_id
 from rag.library._rows import COLUMNS, fold, paper_of, unsqueeze
 from rag.library._schema import FORMAT, connect, copy_file, format_of, readable
@@ -52,6 +53,29 @@ class Library:
             copy_file(path, target)
         except Error as error:
             raise readable(error, path) from error
+
+    @staticmethod
+    def salvage(path: Path) -> Salvaged:
+        """Save what can be read of a damaged file into a new one. Raises LibraryError."""
+        try:
+            return salvage(path)
+        except (Error, OSError) as error:
+            raise LibraryError(
+                f"nothing can be saved of {path} ({error}). Restore a snapshot (footnoted "
+                f"restore), or move it away and ingest again."
+            ) from error
+
+    def check(self) -> list[str]:
+        """Read everything and compare it; what is wrong, in plain words."""
+        try:
+            return check(self._db)
+        except Error as error:
+            return [f"the file is damaged: {error}"]
+
+    def mend(self) -> list[str]:
+        """Make anew what is derived from the papers; ids of papers to be ingested again."""
+        with self._transaction():
+            return mend(self._db)
 
     def close(self) -> None:
         self._db.close()
