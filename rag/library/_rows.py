@@ -64,9 +64,9 @@ def fold(text: str) -> str:
     return text.casefold().replace("\x00", " ")
 
 
-def record_hash(paper: Paper) -> int:
+def record_hash(row: Sequence[Any]) -> int:
     """64 bits over every field but the raw text, as SQLite's signed integer."""
-    text = repr(row_of(paper))
+    text = repr(row)
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 

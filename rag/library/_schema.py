@@ -17,12 +17,11 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rag.errors import LibraryError
 from rag.library._identity import names
 from rag.library._rows import COLUMNS, MARKS, facets, paper_of, row_of, summed
-from rag.types import Paper
 
 FORMAT = 2
 
@@ -187,7 +186,9 @@ def _migrate(db: sqlite3.Connection) -> None:
         for number, *fields, added, updated, source in rows:
             address = addresses.setdefault(source, len(addresses) + 1)
             paper = paper_of([*fields, None, None, None, None, None, None])
-            insert_papers(db, [NewPaper(number, paper, names(paper), added, updated)])
+            row = row_of(paper)
+            new = NewPaper(number, row, facets(paper), names(paper), added, updated)
+            insert_papers(db, [new])
             db.execute("INSERT INTO records VALUES (?, ?, ?, 0, 0)", (number, number, address))
         db.executemany("INSERT INTO sources VALUES (?, ?)", ((n, a) for a, n in addresses.items()))
         db.execute("DROP TABLE papers_1")
@@ -199,10 +200,11 @@ def _migrate(db: sqlite3.Connection) -> None:
 
 
 class NewPaper(NamedTuple):
-    """A paper with the number and the names that it gets, and when it came and was changed."""
+    """A paper's rows, the number and the names that it gets, and when it came and was changed."""
 
     number: int
-    paper: Paper
+    row: Sequence[Any]
+    facets: Sequence[Any]
     names: Sequence[str]
     added: str
     updated: str
@@ -215,10 +217,10 @@ def insert_papers(db: sqlite3.Connection, new: Sequence[NewPaper]) -> None:
     db.executemany(
         f"INSERT INTO papers (number, {COLUMNS}, sum, added_at, updated_at) "
         f"VALUES (?, {MARKS}, ?, ?, ?)",
-        [(n.number, *summed(row_of(n.paper)), n.added, n.updated) for n in new],
+        [(n.number, *summed(n.row), n.added, n.updated) for n in new],
     )
     db.executemany(
-        "INSERT INTO facets VALUES (?, ?, ?, ?, ?)", [(n.number, *facets(n.paper)) for n in new]
+        "INSERT INTO facets VALUES (?, ?, ?, ?, ?)", [(n.number, *n.facets) for n in new]
     )
     db.executemany(
         "INSERT INTO names VALUES (?, ?)", [(name, n.number) for n in new for name in n.names]

@@ -110,9 +110,10 @@ class Writer:
 
     def _one(self, paper: Paper, address: int, known: list[str]) -> Outcome:
         number = self._find(paper, address, known)
-        digest = record_hash(paper)
+        row = row_of(paper)
+        digest = record_hash(row)
         if number is None:
-            self._insert(paper, address, digest, known)
+            self._insert(paper, row, address, digest, known)
             return "ingested"
         for seen in self._seen[number]:
             if seen.hash == digest and seen.address == address:
@@ -150,15 +151,17 @@ class Writer:
         rows = self._db.execute("SELECT name FROM names WHERE number = ?", (number,))
         return {row[0] for row in rows}
 
-    def _insert(self, paper: Paper, address: int, digest: int, known: list[str]) -> None:
+    def _insert(
+        self, paper: Paper, row: tuple[Any, ...], address: int, digest: int, known: list[str]
+    ) -> None:
         number, own = self._next_number, self._free_id(paper)
         self._next_number += 1
         if own not in known and f"id:{own}" not in known:
             known = [*known, f"id:{own}"]
         for name in known:
             self._bearers.setdefault(name, []).append(number)
-        stored = paper if paper.id == own else replace(paper, id=own)
-        self._waiting.append(NewPaper(number, stored, known, self._now, self._now))
+        row = (own, *row[1:])
+        self._waiting.append(NewPaper(number, row, facets(paper), known, self._now, self._now))
         self._seen[number] = [self._record(number, paper, address, digest, None)]
 
     def _free_id(self, paper: Paper) -> str:
