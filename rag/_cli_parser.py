@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from rag import _cli_export, _cli_snapshot
+
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
 
@@ -31,6 +33,7 @@ for searching by meaning are still being made.
 examples:
   footnoted ingest sample:
   footnoted ingest papers.jsonl more/*.csv --home ./papers
+  footnoted ingest library.bib --prune --dry-run
   zcat dump.jsonl.gz | footnoted ingest - --format jsonl --limit 1000
 """
 _SEARCH = """\
@@ -100,6 +103,8 @@ def build_parser() -> argparse.ArgumentParser:
     _chat(_command(commands, "chat", "hold a conversation in the terminal", _CHAT))
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
+    _cli_export.add(commands)
+    _cli_snapshot.add(commands)
     return parser
 
 
@@ -182,6 +187,12 @@ def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help="the format, where the guess is wrong")
     parser.add_argument("--limit", type=_positive, metavar="N", help="take the first N records")
     parser.add_argument("--strict", action="store_true", help="exit 3 if a record was rejected")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would happen, and write nothing"
+    )
+    parser.add_argument(
+        "--prune", action="store_true", help="remove papers that are gone from the SOURCE"
+    )
     parser.add_argument(
         "--rebuild", action="store_true", help="make the index anew from the stored papers"
     )

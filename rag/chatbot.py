@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import prompt, refuse
-from rag._answering import Clock, Draft, Remembering, checked_filters, disk_bytes
+from rag._answering import Clock, Draft, Remembering, checked_filters, chosen_papers, disk_by_part
 from rag._ranking import Ranker
 from rag.backends import BACKENDS
 from rag.cite import cite, render
@@ -35,6 +35,7 @@ from rag.errors import (
     SourceError,
     SourceUnreadable,
 )
+from rag.export import write
 from rag.ground import EmbeddingGrounder
 from rag.index import WORDS, Index, Manifest, Recipe
 from rag.ingest import (
@@ -42,6 +43,7 @@ from rag.ingest import (
     build_vectors,
     build_words,
     embed_missing,
+    rehearse,
     silent,
     store_records,
     writing,
@@ -69,6 +71,7 @@ from rag.types import (
 
 DEFAULT_HOME = ".footnoted"
 _ATTEMPTS = 5  # at opening an index while others publish new ones
+_VENUES = 20  # that `info` names
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
 _NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
 
@@ -89,7 +92,7 @@ class Chatbot:
         """Open the home, making it if it is missing. Raises ConfigError or LibraryError."""
         path = Path(home).expanduser()
         bot = cls(path, settings or Settings.load(path))
-        if not (path / "library.sqlite").is_file():
+        if not Library.is_current(path / "library.sqlite"):
             with writing(path):
                 Library(path / "library.sqlite").close()
         return bot
@@ -101,13 +104,15 @@ class Chatbot:
         rebuild: bool = False,
         limit: int | None = None,
         vectors: Literal["now", "background", "later"] = "now",
+        prune: bool = False,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
         Papers are found by their words seconds after they are read. Their vectors take longer:
         they are waited for ("now"), made by a thread while this returns ("background"; `wait`
-        waits for it), or left to a later call ("later").
+        waits for it), or left to a later call ("later"). `prune` removes what a source gave
+        before and no longer gives, unless another gives it.
 
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
@@ -115,7 +120,7 @@ class Chatbot:
         self.wait()
         with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
             records = islice(self._records(sources, format), limit) if sources else None
-            report = self._ingest_words(library, records, rebuild, progress)
+            report = self._ingest_words(library, records, rebuild, prune, progress)
             if vectors == "now":
                 self._ingest_vectors(library, progress)
         if vectors == "background":
@@ -131,6 +136,18 @@ class Chatbot:
         filling, self._filling = self._filling, None
         if filling:
             filling.finish()
+
+    def rehearse(
+        self,
+        *sources: str | Path,
+        format: str | None = None,
+        limit: int | None = None,
+        prune: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[IngestReport, list[Rejected]]:
+        """What `ingest` would report, and the first records it would reject; writes nothing."""
+        records = islice(self._records(sources, format), limit)
+        return rehearse(self.home, records, progress, prune=prune)
 
     def search(
         self,
@@ -227,6 +244,18 @@ class Chatbot:
         """One paper by its id, None where there is none."""
         return self._library().get([paper_id]).get(paper_id)
 
+    def export(
+        self,
+        format: str = "bibtex",
+        paper_ids: Sequence[str] | None = None,
+        filters: Filters | Mapping[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """Papers as text for other programs: bibtex, ris, jsonl or csv, in pieces."""
+        library = self._library()
+        twins = {i: [j for j in group if j != i] for group in library.duplicates() for i in group}
+        papers = chosen_papers(library, paper_ids, checked_filters(filters))
+        return write(papers, format, twins)
+
     def delete(self, *paper_ids: str) -> int:
         """Remove papers from library and index; the number that were there."""
         with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
@@ -239,7 +268,7 @@ class Chatbot:
     def info(self) -> dict[str, Any]:
         """Counts, the state of the index, and the disk that the home takes (bytes)."""
         manifest = Manifest.read(self._index_root)
-        library = self._library()
+        library, disk = self._library(), disk_by_part(self.home)
         return {
             "home": str(self.home),
             "papers": library.count(),
@@ -247,8 +276,12 @@ class Chatbot:
             "pending": self.is_behind() is not None,
             "embedding": manifest.recipe.embedding if manifest else None,
             "backend": self.settings.backend.name,
-            "disk": disk_bytes(self.home),
+            "twins": len(library.duplicates()),
+            "disk": sum(disk.values()),
+            "disk_by_part": disk,
             "by_year": library.by_year(),
+            "by_source": library.by_source(),
+            "by_venue": dict(islice(library.by_venue().items(), _VENUES)),
         }
 
     def is_behind(self) -> str | None:
@@ -319,6 +352,7 @@ class Chatbot:
         library: Library,
         records: Iterator[tuple[str, Record]] | None,
         rebuild: bool,
+        prune: bool,
         progress: Progress,
     ) -> IngestReport:
         manifest = None if rebuild else Manifest.read(self._index_root)
@@ -326,7 +360,8 @@ class Chatbot:
             manifest.check(self._recipe)
         report = IngestReport()
         if records is not None:
-            report = store_records(library, records, self.home / "rejected.jsonl", progress)
+            rejects = self.home / "rejected.jsonl"
+            report = store_records(library, records, rejects, progress, prune=prune)
         if library.count() or manifest:
             build_words(library, self._index_root, self._recipe, progress, anew=rebuild)
         return report

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag import _cli_export, _cli_snapshot
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from rag.config import Settings
     from rag.types import Answer, Filters
 
-DONE, FAILED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 3, 4, 130, 141
+DONE, FAILED, MISUSED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 130, 141
 DEFAULT_HOME = ".footnoted"
 # Backends of ours that fetch no model: with others, offline mode could break a download.
 _FETCH_NOTHING = ("extractive", "openai")
@@ -79,6 +80,12 @@ def _run(words: Sequence[str], *, own_process: bool) -> int:
 def _ingest(args: Namespace) -> int:
     from dataclasses import asdict
 
+    if args.dry_run:
+        from rag._cli_rehearse import run as rehearse
+
+        return rehearse(args)
+    if args.prune and (args.limit or not args.source):
+        return _misused("ingest: --prune needs whole sources: give a SOURCE, and no --limit")
     with _bot(args) as (bot, _), _progress(args) as progress:
         report = bot.ingest(
             *args.source,
@@ -86,6 +93,7 @@ def _ingest(args: Namespace) -> int:
             rebuild=args.rebuild,
             limit=args.limit,
             vectors="later" if args.later else "now",
+            prune=args.prune,
             progress=progress,
         )
     rejects = _home(args) / "rejected.jsonl"
@@ -93,9 +101,16 @@ def _ingest(args: Namespace) -> int:
         put_json({**asdict(report), "rejects": str(rejects) if report.rejected else None})
     else:
         put(str(report))
+    if report.removed:
+        say(f"{report.removed} removed, gone from their source")
     if report.rejected:
         explain_rejects(report.rejected, rejects)
     return REJECTED if report.rejected and args.strict else DONE
+
+
+def _misused(message: str) -> int:
+    say(message)
+    return MISUSED
 
 
 def _search(args: Namespace) -> int:
@@ -214,6 +229,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "chat": _chat,
     "info": _info,
     "delete": _delete,
+    "export": _cli_export.run,
+    "restore": _cli_snapshot.run_restore,
+    "snapshot": _cli_snapshot.run,
 }
 
 

@@ -15,12 +15,16 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
@@ -43,7 +47,7 @@ from rag.index import (
     write_words,
 )
 from rag.lexical import LexicalIndex
-from rag.library import Library
+from rag.library import Library, normalised_title
 from rag.stores import VectorStore
 from rag.types import IngestReport, Paper, Record, Rejected
 
@@ -51,7 +55,9 @@ T = TypeVar("T")
 Progress = Callable[[str, int, int | None], None]
 """Called as (stage, done so far, total or None); stages: reading, words, embedding, indexing."""
 
-_PAPERS = 256  # in one transaction
+_PAPERS = 2048  # in one transaction: more is no faster
+_PATIENCE = 2.0  # seconds after which a transaction is closed, however few papers it holds
+_SHOWN = 5  # rejects that a rehearsal keeps
 _WINDOW = 8192  # chunks sorted by length together, so that a batch pads little
 _COMMIT = 128  # chunks embedded between two commits: what a kill can cost, some seconds
 _WRITE = 2048  # chunks handed to the vector store at once
@@ -92,30 +98,117 @@ def store_records(
     records: Iterable[tuple[str, Record]],
     rejects: Path,
     progress: Progress = silent,
+    *,
+    prune: bool = False,
 ) -> IngestReport:
-    """Step 1: (source, record) pairs into the library; rejects into a JSONL file of this run."""
-    report = IngestReport()
+    """Step 1: (source, record) pairs into the library; rejects into a JSONL file of this run.
+
+    With `prune`, papers that a source gave before and no longer gives lose that source, and are
+    removed where it was their only one; `IngestReport.removed` counts these.
+    """
+    run = library.begin_run()
+    counts: Counter[str] = Counter()
     part = rejects.with_name(rejects.name + ".part")
+    read = _Read(prune)
     with part.open("w", encoding="utf-8") as file:
-        for batch in _batches(records, _PAPERS):
+        for batch in _timely(records):
             bad = [record for _, record in batch if isinstance(record, Rejected)]
-            good = [(record, source) for source, record in batch if isinstance(record, Paper)]
+            good = [(r, address(source)) for source, r in batch if isinstance(r, Paper)]
+            read.note(batch)
             file.writelines(json.dumps(asdict(r), ensure_ascii=True) + "\n" for r in bad)
             file.flush()
-            outcomes = library.upsert(good)
-            report = replace(
-                report,
-                ingested=report.ingested + outcomes.count("ingested"),
-                unchanged=report.unchanged + outcomes.count("unchanged"),
-                replaced=report.replaced + outcomes.count("replaced"),
-                rejected=report.rejected + len(bad),
-            )
-            progress("reading", report.seen, None)
-    if report.seen:
+            counts.update(library.upsert(good, run))
+            counts["rejected"] += len(bad)
+            progress("reading", counts.total(), None)
+    if counts.total():
         part.replace(rejects)
     else:
         part.unlink()
-    return report
+    removed = sum(_prune(library, source, run, read) for source in read.whole())
+    library.link_twins(lambda done: progress("comparing", done, None))
+    return IngestReport(**counts, removed=removed)
+
+
+def rehearse(
+    home: Path, records: Iterable[tuple[str, Record]], progress: Progress, *, prune: bool
+) -> tuple[IngestReport, list[Rejected]]:
+    """What step 1 would do, done to a copy of the library; and the first rejects."""
+    with TemporaryDirectory(prefix="footnoted-") as name:
+        copy, shown = Path(name) / "library.sqlite", list[Rejected]()
+        if (home / "library.sqlite").is_file():
+            Library.copy(home / "library.sqlite", copy)
+        library = Library(copy)
+        try:
+            watched = _watched(records, shown)
+            rejects = Path(name) / "rejected.jsonl"
+            return store_records(library, watched, rejects, progress, prune=prune), shown
+        finally:
+            library.close()
+
+
+@lru_cache(maxsize=1000)
+def address(source: str) -> str:
+    """A source by the one name that it has from every folder; a query, or `-`, is its own."""
+    path = Path(source).expanduser()
+    try:
+        return str(path.resolve()) if path.exists() and source != "-" else source
+    except (OSError, ValueError, RuntimeError):
+        return source
+
+
+class _Read:
+    """What a run saw of each source, for pruning: whether it was whole, and what it rejected."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._whole: dict[str, bool] = {}
+        self._rejected: dict[str, list[str]] = {}
+
+    def note(self, batch: Sequence[tuple[str, Record]]) -> None:
+        if not self._wanted:
+            return
+        for source, record in batch:
+            where = address(source)
+            self._whole.setdefault(where, True)
+            if isinstance(record, Rejected):
+                self._whole[where] &= bool(record.raw)  # else a part of it could not be read
+                self._rejected.setdefault(where, []).append(normalised_title(record.raw))
+
+    def whole(self) -> list[str]:
+        """Sources of which nothing was left unread; standard input is never twice the same."""
+        return [source for source, whole in self._whole.items() if whole and source != "-"]
+
+    def rejected(self, source: str, paper: Paper) -> bool:
+        """Whether a reject holds the paper's title: then it is there still, only damaged."""
+        title = normalised_title(paper.title)
+        return any(title in raw for raw in self._rejected.get(source, ()))
+
+
+def _prune(library: Library, source: str, run: int, read: _Read) -> int:
+    gone = [p.id for p in library.missing(source, run) if not read.rejected(source, p)]
+    return library.forget(gone, source)
+
+
+def _watched(
+    records: Iterable[tuple[str, Record]], shown: list[Rejected]
+) -> Iterator[tuple[str, Record]]:
+    for source, record in records:
+        if isinstance(record, Rejected) and len(shown) < _SHOWN:
+            shown.append(record)
+        yield source, record
+
+
+def _timely(items: Iterable[T]) -> Iterator[list[T]]:
+    """Batches by number, and by time: what a slow source gave is safe within seconds."""
+    batch: list[T] = []
+    began = time.monotonic()
+    for item in items:
+        batch.append(item)
+        if len(batch) >= _PAPERS or time.monotonic() - began > _PATIENCE:
+            yield batch
+            batch, began = [], time.monotonic()
+    if batch:
+        yield batch
 
 
 def embed_missing(

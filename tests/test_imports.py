@@ -29,7 +29,7 @@ _TABLE: dict[str, set[str]] = {
     "rag._bert": {"rag._codes"},
     "rag._codes": {"rag.lexical"},
     "rag._torch_encoder": {"rag._codes"},
-    "rag.library": set(),
+    "rag.library": {"rag.library"},
     "rag._hashing": {"rag._codes", "rag.config", "rag.lexical"},
     "rag.embedding": {
         "rag._bert",
