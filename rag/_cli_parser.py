@@ -82,6 +82,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    from rag._cli_eval import add as add_eval
+
     parser = argparse.ArgumentParser(
         prog="footnoted",
         description="Ask a pile of scientific abstracts; every sentence of an answer is footnoted.",
@@ -98,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     _chat(_command(commands, "chat", "hold a conversation in the terminal", _CHAT))
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
+    add_eval(commands)
     return parser
 
 

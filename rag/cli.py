@@ -202,6 +202,12 @@ def _delete(args: Namespace) -> int:
     return DONE
 
 
+def _eval(args: Namespace) -> int:
+    from eval.cli import main as evaluate
+
+    return evaluate(args.words, own_process=args.own_process)
+
+
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "ingest": _ingest,
     "search": _search,
@@ -209,6 +215,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "chat": _chat,
     "info": _info,
     "delete": _delete,
+    "eval": _eval,
 }
 
 

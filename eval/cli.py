@@ -1,0 +1,77 @@
+"""`footnoted eval ...`: what each subcommand does. Results to standard output, as elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from eval._cli_parser import parse
+from rag._cli_output import put, put_json, say, width
+from rag._cli_progress import Progress
+from rag.config import Settings
+
+DONE, FAILED = 0, 1
+
+
+def main(words: Sequence[str], *, own_process: bool = False) -> int:
+    """Run one subcommand and return its exit status; errors are raised as RagError."""
+    try:
+        args = parse(words)
+    except SystemExit as stop:  # argparse has said why
+        return stop.code if isinstance(stop.code, int) else FAILED
+    if own_process:
+        _stay_offline(Settings.load(_home(args)))
+    return COMMANDS[args.command](args)
+
+
+def _retrieval(args: Namespace) -> int:
+    from eval.datasets import load_retrieval
+    from eval.retrieval import run_retrieval
+    from eval.text import retrieval_text
+    from eval.variants import variants
+
+    dataset = load_retrieval(args.dataset, args.qrels)
+    home = Path(args.home) if args.home else Path(".footnoted-eval") / Path(args.dataset).name
+    with Progress(quiet=args.quiet) as progress:
+        report = run_retrieval(
+            dataset,
+            home,
+            modes=args.mode,
+            variants=variants(home, args.set, args.vary),
+            seed=args.seed,
+            limit=args.limit,
+            progress=progress,
+        )
+    if args.json:
+        put_json(report.to_dict())
+    else:
+        put(retrieval_text(report, width()))
+    for note in report.notes:
+        say(note)
+    return DONE
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {"retrieval": _retrieval}
+
+
+def _home(args: Namespace) -> Path:
+    home = getattr(args, "home", None)
+    return Path(home or os.environ.get("FOOTNOTED_HOME") or ".footnoted").expanduser()
+
+
+def _stay_offline(settings: Settings) -> None:
+    """As the other commands do in a process of their own, where nothing is to be fetched."""
+    from rag.cli import _needs_no_hub
+
+    if _needs_no_hub(settings):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+if __name__ == "__main__":
+    from rag.cli import main as footnoted
+
+    sys.exit(footnoted(["eval", *sys.argv[1:]]))

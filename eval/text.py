@@ -1,0 +1,70 @@
+"""Reports as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eval.metrics.retrieval import RETRIEVAL
+from eval.retrieval import RetrievalReport, System, seconds
+from eval.stats import Estimate
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they must be: the first to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(_padded(row, widths)).rstrip() for row in rows)
+
+
+def figure(found: Estimate, digits: int = 3) -> str:
+    """`0.745 [0.719, 0.770]`, or a dash."""
+    if found.value is None or found.low is None or found.high is None:
+        return "-"
+    return f"{found.value:.{digits}f} [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+
+
+def p_text(p: float) -> str:
+    return "p<0.001" if p < 0.001 else f"p={p:.3f}"
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    first, *rest = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+    return [row[0].ljust(len(first)), *rest]
+
+
+def retrieval_text(report: RetrievalReport, width: int = 100) -> str:
+    """Each system with its intervals, then each against the first; narrow terminals get a list."""
+    head = f"{report.dataset}: {len(report.queries):,} queries, {report.corpus:,} papers"
+    rows = [["", *RETRIEVAL, "s/query p50, p95"]]
+    rows += [_row(report, system) for system in report.systems]
+    parts = [head, table(rows)]
+    if len(report.systems) > 1:
+        parts.append(_differences(report))
+    if len(parts[1].partition("\n")[0]) > width:
+        parts[1] = "\n".join(_listed(report, system) for system in report.systems)
+    return "\n\n".join(parts)
+
+
+def _row(report: RetrievalReport, system: System) -> list[str]:
+    took = seconds(system.seconds)
+    figures = [figure(report.estimate(system, m)) for m in RETRIEVAL]
+    return [system.name, *figures, f"{took['p50']:.3f}, {took['p95']:.3f}"]
+
+
+def _listed(report: RetrievalReport, system: System) -> str:
+    name, *cells = _row(report, system)
+    names = [*RETRIEVAL, "s/query p50, p95"]
+    return "\n".join([name, *(f"  {n:<17}{c}" for n, c in zip(names, cells, strict=True))])
+
+
+def _differences(report: RetrievalReport) -> str:
+    first = report.systems[0].name
+    rows = []
+    for measure in RETRIEVAL:
+        adjusted = report.adjusted(measure)
+        for system in report.systems[1:]:
+            gap = report.difference(system, measure)
+            interval = f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+            p = adjusted[system.name]
+            rows.append([f"  {system.name}", measure, interval, p_text(p), gap.verdict_at(p)])
+    head = f"against {first} (paired t-test, corrected after Holm):"
+    return "\n".join([head, table(rows)])
