@@ -1,6 +1,6 @@
 """Evaluation on top of `rag`: how good a chatbot is on one's own papers, with error bars.
 
-from eval import compare, metrics, run
+from eval import metrics, run
 report = run("questions.jsonl", home="my-papers", out="runs/today")
 report.metrics()  # a pandas frame
 """
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eval import datasets, metrics
+    from eval.report import Report
+    from eval.runner import run, run_matrix
 
-__all__ = ["datasets", "metrics"]
-_ELSEWHERE: dict[str, str] = {}
+__all__ = ["Report", "datasets", "metrics", "run", "run_matrix"]
+_ELSEWHERE = {"Report": "eval.report", "run": "eval.runner", "run_matrix": "eval.runner"}
 
 
 def __getattr__(name: str) -> Any:

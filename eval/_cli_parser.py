@@ -10,8 +10,23 @@ from rag._cli_parser import _command, _formatter, _json, _positive, _quiet
 
 _MAIN = """\
 examples:
+  footnoted eval run sample: --out runs/a    how good are the answers, on the sample papers
   footnoted eval retrieval SciFact/          how well are the right papers found
   footnoted eval COMMAND --help              what a command can do, with examples
+"""
+_RUN = """\
+QUESTIONS is JSONL, a line an object with id and question and what a right answer must have:
+gold_papers or gold_titles, gold_sentences, key_facts, answerable, type. `sample:` stands for the
+290 that ship, about the papers of `footnoted ingest sample:`.
+
+Writes report.json, answers.jsonl and report.html to --out. Run again after a kill, or after a
+change: only what is new, changed or failed is asked again. Several values of --backend, --mode
+or --vary are run side by side, each in a folder of its own.
+
+examples:
+  footnoted eval run sample: --out runs/today
+  footnoted eval run mine.jsonl --home ./papers --out runs/modes --mode hybrid dense
+  footnoted eval run mine.jsonl --out runs/ci --fail-under cites_gold=0.8 --junit junit.xml
 """
 _RETRIEVAL = """\
 DATASET is a folder of the BEIR layout (corpus.jsonl, queries.jsonl, qrels/*.tsv; .gz too), or
@@ -41,8 +56,51 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(home=None, quiet=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _run(_command(commands, "run", "ask questions and measure the answers", _RUN))
     _retrieval(_command(commands, "retrieval", "measure how well papers are found", _RETRIEVAL))
     return parser
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("questions", metavar="QUESTIONS", help="a JSONL file, or sample:")
+    parser.add_argument("--out", metavar="DIR", required=True, help="where the report goes")
+    parser.add_argument("--backend", nargs="+", metavar="NAME", help="who writes the answers")
+    parser.add_argument("--model", metavar="M", help="the backend's model")
+    parser.add_argument(
+        "--mode", nargs="+", choices=("hybrid", "dense", "lexical"), help="how to search"
+    )
+    _settings(parser)
+    parser.add_argument(
+        "--judge", default="embedding", metavar="NAME", help="the grounder that judges sentences"
+    )
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="questions at once (default: by backend)"
+    )
+    _sampling(parser, "questions")
+    parser.add_argument(
+        "--fail-under", action="append", default=[], type=_bound, metavar="METRIC=X",
+        help="exit 1 if the metric is below X",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fail-over", action="append", default=[], type=_bound, metavar="METRIC=X",
+        help="exit 1 if the metric is above X",
+    )  # fmt: skip
+    parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    parser.add_argument("--markdown", metavar="FILE", help="write a summary for a pull request")
+    _quiet(parser)
+    _json(parser)
+
+
+def _bound(text: str) -> tuple[str, float]:
+    from eval.registered import METRICS
+
+    name, _, value = text.partition("=")
+    if name not in METRICS:
+        raise argparse.ArgumentTypeError(f"no metric '{name}'. Known: {', '.join(METRICS)}")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' has no number. Write {name}=0.8") from None
 
 
 def _retrieval(parser: argparse.ArgumentParser) -> None:

@@ -54,7 +54,54 @@ def _retrieval(args: Namespace) -> int:
     return DONE
 
 
-COMMANDS: dict[str, Callable[[Namespace], int]] = {"retrieval": _retrieval}
+def _run(args: Namespace) -> int:
+    from eval.outputs import failures, junit, markdown
+    from eval.runner import run_matrix
+    from eval.text import report_text
+
+    varied = [*_axis("backend.name", args.backend), *_axis("retrieval.mode", args.mode), *args.vary]
+    fixed = [*_axis("backend.model", args.model and [args.model]), *args.set]
+    with Progress(quiet=args.quiet) as progress:
+        reports = run_matrix(
+            args.questions,
+            _home(args),
+            args.out,
+            fixed=fixed,
+            varied=varied,
+            judge=args.judge,
+            seed=args.seed,
+            limit=args.limit,
+            workers=args.workers,
+            progress=progress,
+        )
+    for name, report in reports.items():
+        for note in [*report.data["notes"], *map(_left_out, report.data["left_out"])]:
+            say(f"{name}: {note}" if name else note)
+    if args.json:
+        plain = {name: report.data for name, report in reports.items()}
+        put_json(plain[""] if list(plain) == [""] else plain)
+    else:
+        put(report_text(reports, width()))
+    missed = failures(reports, args.fail_under, args.fail_over)
+    if args.junit:
+        Path(args.junit).write_text(junit(reports, missed), encoding="utf-8")
+    if args.markdown:
+        Path(args.markdown).write_text(markdown(reports, missed), encoding="utf-8")
+    for text in missed:
+        say(text)
+    return FAILED if missed else DONE
+
+
+def _axis(key: str, values: Sequence[str] | None) -> list[str]:
+    return [f"{key}={','.join(values)}"] if values else []
+
+
+def _left_out(item: dict[str, object]) -> str:
+    where = f"line {item['line']}" if item["line"] else ""
+    return f"left out {' '.join(str(p) for p in (item['id'], where) if p)}: {item['why']}"
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {"retrieval": _retrieval, "run": _run}
 
 
 def _home(args: Namespace) -> Path:

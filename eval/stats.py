@@ -6,6 +6,7 @@ intervals.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ Statistic = Callable[[Array], float]
 """Rows, shape (n, d) -> the figure; nan where it is not defined."""
 
 LEVEL = 0.95
-RESAMPLES = 2000
+RESAMPLES, FEW = 2000, 400
 _SIGNS = 10_000  # random sign patterns of the paired randomisation test
 
 
@@ -64,19 +65,27 @@ def mean_of(rows: Array) -> float:
     return float(rows[:, 0].mean()) if len(rows) else float("nan")
 
 
-def estimate(rows: ArrayLike, statistic: Statistic = mean_of, seed: int = 0) -> Estimate:
+def mean_amount(rows: Array) -> float:
+    """The same of what is no share: of tokens, say."""
+    return mean_of(rows)
+
+
+def estimate(
+    rows: ArrayLike, statistic: Statistic = mean_of, seed: int = 0, *, few: bool = False
+) -> Estimate:
     """The statistic of all rows with a percentile bootstrap interval over them.
 
     Efron, Bootstrap Methods: Another Look at the Jackknife, 1979; by scipy. Questions are drawn,
     with all that belongs to them. Where a share is 0 or 1 in every row the bootstrap has no
-    width, and the exact binomial interval (Clopper and Pearson, 1934) stands in.
+    width, and the exact binomial interval (Clopper and Pearson, 1934) stands in. `few` resamples
+    where there are many figures to make.
     """
     data = _as_rows(rows)
     value = statistic(data) if len(data) else float("nan")
     if np.isnan(value):
         return Estimate(None, None, None, len(data))
     exact = _exact(data) if statistic is mean_of else None
-    low, high = exact or _bootstrap(data, statistic, value, seed)
+    low, high = exact or _bootstrap(data, statistic, value, seed, FEW if few else RESAMPLES)
     return Estimate(value, low, high, len(data))
 
 
@@ -94,7 +103,7 @@ def paired(a: ArrayLike, b: ArrayLike, seed: int = 0) -> Difference:
     if not len(gap):
         return Difference(float("nan"), float("nan"), float("nan"), 1.0, 1.0, 0)
     mean = float(gap.mean())
-    low, high = _bootstrap(_as_rows(gap), mean_of, mean, seed)
+    low, high = _bootstrap(_as_rows(gap), mean_of, mean, seed, RESAMPLES)
     return Difference(mean, low, high, _t_test(gap), _signs(gap, seed), len(gap))
 
 
@@ -164,7 +173,9 @@ def _exact(rows: Array) -> tuple[float, float] | None:
     return float(found.low), float(found.high)
 
 
-def _bootstrap(rows: Array, statistic: Statistic, value: float, seed: int) -> tuple[float, float]:
+def _bootstrap(
+    rows: Array, statistic: Statistic, value: float, seed: int, resamples: int
+) -> tuple[float, float]:
     from scipy.stats import bootstrap
 
     if len(rows) < 2 or (rows == rows[0]).all():
@@ -183,10 +194,12 @@ def _bootstrap(rows: Array, statistic: Statistic, value: float, seed: int) -> tu
             return statistic(rows[drawn])
 
         vectorized = False
-    found = bootstrap(
-        (places,), figure, n_resamples=RESAMPLES, batch=200, vectorized=vectorized,
-        confidence_level=LEVEL, method="percentile", rng=np.random.default_rng(seed),
-    ).bootstrap_distribution  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of draws for which the figure is not defined: left out
+        found = bootstrap(
+            (places,), figure, n_resamples=resamples, batch=200, vectorized=vectorized,
+            confidence_level=LEVEL, method="percentile", rng=np.random.default_rng(seed),
+        ).bootstrap_distribution  # fmt: skip
     found = found[~np.isnan(found)]
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(found, [tail, 100 - tail]) if len(found) else (value, value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from eval.measures import measures
 from eval.metrics.retrieval import RETRIEVAL
+from eval.report import Report
 from eval.retrieval import RetrievalReport, System, seconds
 from eval.stats import Estimate
 
@@ -29,6 +31,36 @@ def p_text(p: float) -> str:
 def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     first, *rest = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
     return [row[0].ljust(len(first)), *rest]
+
+
+def report_text(reports: Mapping[str, Report], width: int = 100) -> str:
+    """The figures of each run, a column a run where they fit side by side."""
+    chosen = measures()
+    parts = []
+    for group in dict.fromkeys(m.group for m in chosen.values()):
+        names = [name for name, m in chosen.items() if m.group == group]
+        rows = [[name, *(_figure_of(r, name) for r in reports.values())] for name in names]
+        rows = [row for row in rows if set(row[1:]) != {"-"}]
+        if rows:
+            parts.append(table([[group, *reports], *rows]))
+    text = "\n\n".join([*(_headline(r, name) for name, r in reports.items()), *parts])
+    if max(map(len, text.splitlines())) > width and len(reports) > 1:
+        return "\n\n".join(report_text({name: r}, width) for name, r in reports.items())
+    return text
+
+
+def _headline(report: Report, name: str) -> str:
+    data = report.data
+    where = f" -> {report.folder / 'report.html'}" if report.folder else ""
+    title = f"{data['dataset']}{f', {name}' if name else ''}"
+    return f"{title}: {data['n']} questions in {data['seconds']:.0f} s{where}"
+
+
+def _figure_of(report: Report, name: str) -> str:
+    found = report.data["metrics"].get(name)
+    if not found or found["value"] is None:
+        return "-"
+    return f"{figure(Estimate(**found))} n={found['n']}"
 
 
 def retrieval_text(report: RetrievalReport, width: int = 100) -> str:
