@@ -1,6 +1,6 @@
 """Evaluation on top of `rag`: how good a chatbot is on one's own papers, with error bars.
 
-from eval import metrics, run
+from eval import compare, metrics, run
 report = run("questions.jsonl", home="my-papers", out="runs/today")
 report.metrics()  # a pandas frame
 """
@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eval import datasets, metrics
+    from eval.comparing import compare
     from eval.report import Report
     from eval.runner import run, run_matrix
 
-__all__ = ["Report", "datasets", "metrics", "run", "run_matrix"]
-_ELSEWHERE = {"Report": "eval.report", "run": "eval.runner", "run_matrix": "eval.runner"}
+__all__ = ["Report", "compare", "datasets", "metrics", "run", "run_matrix"]
+_ELSEWHERE = {
+    "Report": "eval.report",
+    "compare": "eval.comparing",
+    "run": "eval.runner",
+    "run_matrix": "eval.runner",
+}
 
 
 def __getattr__(name: str) -> Any:

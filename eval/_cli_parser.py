@@ -28,6 +28,15 @@ examples:
   footnoted eval run mine.jsonl --home ./papers --out runs/modes --mode hybrid dense
   footnoted eval run mine.jsonl --out runs/ci --fail-under cites_gold=0.8 --junit junit.xml
 """
+_COMPARE = """\
+A and B are folders that `footnoted eval run` has written. Figures are compared question by
+question: means by the paired t-test, others by a paired bootstrap, corrected after Holm.
+
+examples:
+  footnoted eval compare runs/before runs/after
+  footnoted eval compare runs/modes/hybrid runs/modes/dense --metric cites_gold --json
+  footnoted eval compare runs/main runs/branch --fail-if-worse
+"""
 _RETRIEVAL = """\
 DATASET is a folder of the BEIR layout (corpus.jsonl, queries.jsonl, qrels/*.tsv; .gz too), or
 SciFact as it is released. Its corpus is ingested into the home where it is not there yet: by
@@ -57,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(home=None, quiet=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _run(_command(commands, "run", "ask questions and measure the answers", _RUN))
+    _compare(_command(commands, "compare", "compare two runs question by question", _COMPARE))
     _retrieval(_command(commands, "retrieval", "measure how well papers are found", _RETRIEVAL))
     return parser
 
@@ -88,6 +98,17 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     parser.add_argument("--markdown", metavar="FILE", help="write a summary for a pull request")
     _quiet(parser)
+    _json(parser)
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", metavar="A", help="the folder of the one run")
+    parser.add_argument("b", metavar="B", help="the folder of the other")
+    parser.add_argument(
+        "--metric", default="right", metavar="NAME", help="what the verdict is by (default: right)"
+    )
+    parser.add_argument("--fail-if-worse", action="store_true", help="exit 1 if B is worse")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the intervals")
     _json(parser)
 
 

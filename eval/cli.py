@@ -92,6 +92,21 @@ def _run(args: Namespace) -> int:
     return FAILED if missed else DONE
 
 
+def _compare(args: Namespace) -> int:
+    from eval.comparing import compare
+    from eval.text import comparison_text
+
+    found = compare(args.a, args.b, primary=args.metric, seed=args.seed)
+    for note in found.notes:
+        say(note)
+    if args.json:
+        put_json(found.to_dict())
+    else:
+        put(comparison_text(found))
+    worse = found.metrics[args.metric].verdict == "worse"
+    return FAILED if worse and args.fail_if_worse else DONE
+
+
 def _axis(key: str, values: Sequence[str] | None) -> list[str]:
     return [f"{key}={','.join(values)}"] if values else []
 
@@ -101,7 +116,11 @@ def _left_out(item: dict[str, object]) -> str:
     return f"left out {' '.join(str(p) for p in (item['id'], where) if p)}: {item['why']}"
 
 
-COMMANDS: dict[str, Callable[[Namespace], int]] = {"retrieval": _retrieval, "run": _run}
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "compare": _compare,
+    "retrieval": _retrieval,
+    "run": _run,
+}
 
 
 def _home(args: Namespace) -> Path:

@@ -150,6 +150,7 @@ def measured(bot: Chatbot, rows: Sequence[Row], judge: Judge, progress: Progress
     cited = {c["paper_id"] for row in rows for c in row["answer"]["citations"]}
     papers = {name: bot.paper(name) for name in cited}
     abstracts = {name: paper.abstract for name, paper in papers.items() if paper}
+    _warm(_inside.embed_of(bot), rows)
     out: list[Row] = []
     for done, row in enumerate(rows, 1):
         case = _case(bot, row, judge, abstracts)
@@ -178,14 +179,27 @@ def question_of(row: Row) -> Question:
 def _case(bot: Chatbot, row: Row, judge: Judge, abstracts: Mapping[str, str]) -> Case:
     answer = row["answer"]
     relevance = None
-    if not answer["refused"]:
-        texts = [answer["standalone_question"], " ".join(s["text"] for s in answer["sentences"])]
-        vectors = _inside.embed_of(bot)(texts)
-        relevance = answer_relevance(np.asarray(vectors[0]), np.asarray(vectors[1]))
+    if answer["sentences"]:
+        vectors = _inside.embed_of(bot)(_texts(row))
+        said = vectors[1:].mean(axis=0)
+        relevance = answer_relevance(vectors[0], said / max(float(np.linalg.norm(said)), 1e-9))
     return Case(
         question_of(row), answer, judged(answer, judge), row["retrieved"], row["confidence"],
         relevance, abstracts,
     )  # fmt: skip
+
+
+def _texts(row: Row) -> list[str]:
+    """The question and the sentences of its answer."""
+    answer = row["answer"]
+    return [answer["standalone_question"], *(s["text"] for s in answer["sentences"])]
+
+
+def _warm(embed: _inside.Embed, rows: Sequence[Row]) -> None:
+    """Embed what will be needed all at once, which is faster than one by one."""
+    texts = {text for row in rows if row["answer"]["sentences"] for text in _texts(row)}
+    if texts:
+        embed(sorted(texts, key=len))
 
 
 def _papers(bot: Chatbot) -> list[Any]:

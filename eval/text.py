@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from eval.comparing import Comparison
 from eval.measures import measures
 from eval.metrics.retrieval import RETRIEVAL
 from eval.report import Report
@@ -61,6 +62,23 @@ def _figure_of(report: Report, name: str) -> str:
     if not found or found["value"] is None:
         return "-"
     return f"{figure(Estimate(**found))} n={found['n']}"
+
+
+def comparison_text(found: Comparison, most: int = 10) -> str:
+    """The verdict, every metric, and the first questions that flipped."""
+    rows = [["", "A", "B", "B - A", "p", ""]]
+    for name, one in found.metrics.items():
+        gap = one.difference
+        interval = f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+        rows.append([name, f"{one.a:.3f}", f"{one.b:.3f}", interval, f"{one.p:.3f}", one.verdict])
+    worse = sum(item["change"] == "worse" for item in found.flipped)
+    better = sum(item["change"] == "better" for item in found.flipped)
+    flips = [f"flipped: {better} for the better, {worse} for the worse"]
+    for item in found.flipped[:most]:
+        flips.append(f"  {item['id']}: {item['a']} -> {item['b']}: {item['question'][:70]}")
+    if len(found.flipped) > most:
+        flips.append(f"  and {len(found.flipped) - most} more (--json lists all)")
+    return "\n\n".join([found.verdict, table(rows), "\n".join(flips)])
 
 
 def retrieval_text(report: RetrievalReport, width: int = 100) -> str:
