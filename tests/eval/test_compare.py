@@ -28,10 +28,7 @@ def row(name, right, seconds=1.0, refused=False, answerable=True, words="", fail
         "id": name,
         "key": name,
         "question": {"id": name, "question": f"{words}{name}?", "answerable": answerable},
-        "answer": {
-            "refused": refused or failed,
-            "refusal": {"kind": kind} if refused or failed else None,
-        },
+        "answer": {"refused": said_no, "refusal": refusal},
         "rows": rows,
     }
 
