@@ -28,6 +28,16 @@ examples:
   footnoted eval run mine.jsonl --home ./papers --out runs/modes --mode hybrid dense
   footnoted eval run mine.jsonl --out runs/ci --fail-under cites_gold=0.8 --junit junit.xml
 """
+_GROUNDERS = """\
+LABELLED is JSONL (claim, evidence, label, source), or NAME:PATH for a released set: scifact,
+check-covid, attributionbench, llm-aggrefact, ragtruth, scihal. Every grounder is measured
+against two floors: the share of words covered, and always saying yes.
+
+examples:
+  footnoted eval grounders check-covid:data/check-covid
+  footnoted eval grounders mine.jsonl scifact:data/scifact --limit 300
+  footnoted eval grounders mine.jsonl --grounder embedding my_package.judges:Judge --json
+"""
 _COMPARE = """\
 A and B are folders that `footnoted eval run` has written. Figures are compared question by
 question: means by the paired t-test, others by a paired bootstrap, corrected after Holm.
@@ -67,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _run(_command(commands, "run", "ask questions and measure the answers", _RUN))
     _compare(_command(commands, "compare", "compare two runs question by question", _COMPARE))
+    _grounders(_command(commands, "grounders", "measure the judges themselves", _GROUNDERS))
     _retrieval(_command(commands, "retrieval", "measure how well papers are found", _RETRIEVAL))
     return parser
 
@@ -109,6 +120,17 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fail-if-worse", action="store_true", help="exit 1 if B is worse")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the intervals")
+    _json(parser)
+
+
+def _grounders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("labelled", nargs="+", metavar="LABELLED", help="JSONL, or NAME:PATH")
+    parser.add_argument(
+        "--grounder", nargs="+", default=[], metavar="NAME", help="which (default: all, and floors)"
+    )
+    parser.add_argument("--record", metavar="FILE", help="add the figures to this JSON file")
+    _sampling(parser, "claims of each set")
+    _quiet(parser)
     _json(parser)
 
 

@@ -107,6 +107,39 @@ def _compare(args: Namespace) -> int:
     return FAILED if worse and args.fail_if_worse else DONE
 
 
+def _grounders(args: Namespace) -> int:
+    from eval import grounders
+    from eval.datasets import load_evidence
+    from eval.text import grounders_text
+    from rag.embedding import make_embedder
+
+    settings = Settings.load(_home(args))
+    embedder = make_embedder(settings.embedding, settings.plugins.embedders)
+    sets = {}
+    for address in args.labelled:
+        name, examples, left = load_evidence(address)
+        sets[name] = examples
+        for item in left:
+            say(f"{name}: left out line {item.line}: {item.why}")
+    with Progress(quiet=args.quiet) as progress:
+        judged = grounders.judge_all(
+            sets,
+            embedder.embed,
+            args.grounder,
+            limit=args.limit,
+            seed=args.seed,
+            progress=progress,
+        )
+    kappas = grounders.agreement(judged)
+    if args.json:
+        put_json({"grounders": grounders.to_dict(judged, args.seed), "kappa": kappas})
+    else:
+        put(grounders_text(judged, kappas, args.seed))
+    if args.record:
+        grounders.record(judged, Path(args.record), args.seed)
+    return DONE
+
+
 def _axis(key: str, values: Sequence[str] | None) -> list[str]:
     return [f"{key}={','.join(values)}"] if values else []
 
@@ -118,6 +151,7 @@ def _left_out(item: dict[str, object]) -> str:
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "compare": _compare,
+    "grounders": _grounders,
     "retrieval": _retrieval,
     "run": _run,
 }

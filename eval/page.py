@@ -129,7 +129,11 @@ def _plots(report: Report) -> str:
     seconds = [r["answer"]["seconds"].get("total", 0.0) for r in report.rows if not failed(r)]
     risk = [(c, r) for c, r in data["curves"]["risk_coverage"]]
     found = [
-        ("All figures", "Bars are means, whiskers 95% bootstrap intervals.", plots.bars(shares)),
+        (
+            "All figures",
+            "Whiskers are 95% bootstrap intervals; ↓ marks where lower is better.",
+            plots.bars(shares),
+        ),
         (
             "Risk and coverage",
             "Share of wrong answers when only the surest are given. Flat and low is good.",
@@ -143,8 +147,9 @@ def _plots(report: Report) -> str:
         ("Latency", "Seconds from question to answer.", plots.histogram(seconds, "Latency")),
     ]
     figures = [
-        f"<figure><figcaption><b>{title}</b> {text}</figcaption>{svg}</figure>"
-        for title, text, svg in found
+        f"<figure{' class=tall' if not n else ''}><figcaption><b>{title}</b> {text}</figcaption>"
+        f"{svg}</figure>"
+        for n, (title, text, svg) in enumerate(found)
     ]
     return "".join(figures) + _heat_map(data, chosen)
 

@@ -55,7 +55,7 @@ def reliability(bins: Sequence[tuple[float, float, int]], title: str) -> str:
     return _svg(parts, height, title)
 
 
-def histogram(values: Sequence[float], title: str, unit: str = "s", bins: int = 24) -> str:
+def histogram(values: Sequence[float], title: str, unit: str = "seconds", bins: int = 24) -> str:
     """How many values fall where, from 0 to the largest."""
     height = 230
     top = max(values, default=0.0) or 1.0
@@ -64,7 +64,7 @@ def histogram(values: Sequence[float], title: str, unit: str = "s", bins: int = 
         counts[min(int(value / top * bins), bins - 1)] += 1
     most = max(counts) or 1
     wide, tall = WIDTH - _LEFT - _RIGHT, height - _TOP - _BOTTOM
-    parts = [*_axes(height, f"{unit} an answer", "questions", top, most)]
+    parts = [*_axes(height, unit, "questions", top, most)]
     for i, n in enumerate(counts):
         high = tall * n / most
         parts.append(
@@ -110,7 +110,7 @@ def _interval(found: Mapping[str, Any]) -> str:
 
 
 def _arrow(better: str) -> str:
-    return " (lower is better)" if better == "lower" else ""
+    return " ↓" if better == "lower" else ""
 
 
 def _rect(x: float, y: float, width: float, height: float, css: str) -> str:

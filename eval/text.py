@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from eval.comparing import Comparison
+from eval.grounders import Judged
 from eval.measures import measures
 from eval.metrics.retrieval import RETRIEVAL
 from eval.report import Report
@@ -79,6 +81,26 @@ def comparison_text(found: Comparison, most: int = 10) -> str:
     if len(found.flipped) > most:
         flips.append(f"  and {len(found.flipped) - most} more (--json lists all)")
     return "\n\n".join([found.verdict, table(rows), "\n".join(flips)])
+
+
+def grounders_text(
+    judged: Sequence[Judged], kappas: Mapping[str, Mapping[str, float]], seed: int = 0
+) -> str:
+    """A table a set, best AUROC first, and how far the judges agree."""
+    parts = []
+    for name in dict.fromkeys(j.dataset for j in judged):
+        some = [j for j in judged if j.dataset == name]
+        found = {j.grounder: (j, j.figures(seed)) for j in some}
+        rows = [[name, "AUROC", "balanced accuracy", "calibration error", "s/claim"]]
+        for grounder, (one, figures) in sorted(
+            found.items(), key=lambda item: -(item[1][1]["auroc"].value or 0.0)
+        ):
+            rows.append([grounder, *map(figure, figures.values()), f"{one.seconds:.4f}"])
+        shares = Counter(label for label in some[0].labels)
+        told = ", ".join(f"{n} {label}" for label, n in shares.most_common())
+        parts.append(f"{table(rows)}\n{len(some[0].labels)} claims: {told}")
+        parts += [f"kappa of {pair}: {k:.2f}" for pair, k in kappas.get(name, {}).items()]
+    return "\n\n".join(parts)
 
 
 def retrieval_text(report: RetrievalReport, width: int = 100) -> str:

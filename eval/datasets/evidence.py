@@ -18,7 +18,14 @@ from rag.chunking import sentences
 from rag.types import Verdict
 
 LABELS: tuple[str, ...] = get_args(Verdict)
-EVIDENCE: dict[str, str] = {}
+EVIDENCE: dict[str, str] = {
+    "attributionbench": "eval.datasets.released:attributionbench",
+    "check-covid": "eval.datasets.released:check_covid",
+    "llm-aggrefact": "eval.datasets.released:llm_aggrefact",
+    "ragtruth": "eval.datasets.released:ragtruth",
+    "scifact": "eval.datasets.released:scifact",
+    "scihal": "eval.datasets.released:scihal",
+}
 
 
 @dataclass(frozen=True, slots=True)
