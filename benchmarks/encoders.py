@@ -273,8 +273,7 @@ def quality(args: argparse.Namespace) -> None:
         rankings = {"float32": _rankings(claims, asked, wide, ids, lexical)}
         for name, encode in encoders.items():
             other = wide.copy()
-            for part in itertools.batched(pool, 128) if hasattr(itertools, "batched") else [pool]:
-                other[list(part)] = encode([texts[row] for row in part])
+            other[pool] = encode([texts[row] for row in pool])
             rankings[name] = _rankings(claims, asked, other, ids, lexical)
             cosines = (other[pool] * wide[pool]).sum(1)
             print(f"{name}: cosine {cosines.min():.5f} at least, {cosines.mean():.5f} on average")

@@ -245,9 +245,9 @@ def unit_means(hidden: Sequence[Floats]) -> Floats:
 
 def _said(encoding: Any, hidden: Floats) -> Tokens:
     """The word pieces of an encoding without those that frame it."""
-    kept = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
-    ids = np.array(encoding.ids, np.int64)[kept]
-    return Tokens(ids, [encoding.offsets[i] for i in kept], hidden[kept])
+    kept = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+    ids, spans = np.array(encoding.ids, np.int64), encoding.offsets
+    return Tokens(ids[kept], [spans[i] for i in kept], hidden[kept])
 
 
 def is_supported(folder: Path) -> bool:

@@ -63,9 +63,10 @@ class TorchBert(Bert):
 
         heads, mixed = self._weights.heads, []
         for part in qkv.split(lengths):
-            query, key, value = part.view(len(part), 3, heads, -1).permute(1, 2, 0, 3)
+            # With an axis of one text, or torch would not take its quick kernel.
+            query, key, value = part.view(len(part), 3, 1, heads, -1).permute(1, 2, 3, 0, 4)
             one = attention(query, key, value, scale=1.0)  # the scale is in the weights
-            mixed.append(one.transpose(0, 1).reshape(len(part), -1))
+            mixed.append(one[0].transpose(0, 1).reshape(len(part), -1))
         return torch.cat(mixed)
 
     def _layer(self, layer: Layer) -> dict[str, Any]:
