@@ -13,26 +13,36 @@ from functools import cache
 from typing import Any
 
 _lock = threading.Lock()
-_inside: list[Any] = []  # the limit in force, once for each thread that asked for it
+_before: list[int] = []
+_inside = 0
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep BLAS on one thread; the last one out restores what was there."""
+    """Keep BLAS on one thread; the last thread out restores what the first one found."""
+    global _inside  # noqa: PLW0603 - BLAS's own setting is of the whole process
     with _lock:
-        limit = _inside[0] if _inside else _controller().limit(limits=1, user_api="blas")
-        _inside.append(limit)
+        if not _inside:
+            _before[:] = [library.num_threads for library in _libraries()]
+            _limit([1] * len(_before))
+        _inside += 1
     try:
         yield
     finally:
         with _lock:
-            _inside.pop()
+            _inside -= 1
             if not _inside:
-                limit.restore_original_limits()
+                _limit(_before)
+
+
+def _limit(numbers: list[int]) -> None:
+    for library, number in zip(_libraries(), numbers, strict=True):
+        # threadpoolctl 3.8 heeds only the thread that set OpenBLAS first; here any may be last.
+        getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
 
 
 @cache
-def _controller() -> Any:
+def _libraries() -> list[Any]:
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
