@@ -35,6 +35,8 @@ class Tokens:
 
     def after(self, start: int) -> Tokens:
         """The pieces from character `start` on, counted from there: what follows a prompt."""
+        if not start:
+            return self
         kept = [i for i, (_, end) in enumerate(self.spans) if end > start]
         spans = [(max(self.spans[i][0] - start, 0), self.spans[i][1] - start) for i in kept]
         return Tokens(self.ids[kept], spans, self.hidden[kept])

@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -20,6 +20,7 @@ from rag.types import Mode, Policy
 
 ENV_PREFIX = "FOOTNOTED_"
 FILE_NAME = "footnoted.toml"
+Precision = Literal["auto", "float32", "bfloat16"]
 _NOT_SETTINGS = {"FOOTNOTED_HOME", "FOOTNOTED_CONFIG", "FOOTNOTED_DEBUG"}
 
 
@@ -28,12 +29,16 @@ class _Section(BaseModel):
 
 
 class EmbeddingSettings(_Section):
-    """`model`: "default" (what ships), or any sentence-transformers name or folder."""
+    """`model`: "default" (what ships), or any sentence-transformers name or folder.
+
+    `precision`: of the bulk of an ingest; "auto" is bfloat16 where the processor multiplies it.
+    """
 
     name: str = "sentence_transformers"
     model: str = "default"
     device: str | None = None
     batch_size: int = Field(32, ge=1)
+    precision: Precision = "auto"
 
 
 class ChunkingSettings(_Section):
