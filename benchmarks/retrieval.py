@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from eval.datasets import load_retrieval
 from eval.metrics.retrieval import RETRIEVAL, per_query
-from rag._ranking import _hashes, _weighed
+from rag._ranking import weights
 from rag.chatbot import Chatbot
 from rag.chunking import sentences
 from rag.rank import max_sim
@@ -64,7 +64,7 @@ def main() -> None:
         bench.judged(f"reciprocal rank, k={RRF_K}", bench.reciprocal, WEIGHTS)
         bench.judged("convex, min-max", bench.convex(_min_max(s.bm25), _min_max), WEIGHTS)
         for depth in (5, 10, 20, 50):
-            late = _late(bot, texts, fused, s.papers, depth)
+            late = _late(bot, texts, fused, depth)
             bench.judged(f"ours + late bits, first {depth}", _plus(fused, late, depth), LATE)
         best = _sentence(bot, texts, fused, s.papers, 5)
         bench.judged("ours + best sentence, first 5", _plus(fused, best, 5), LATE)
@@ -124,17 +124,17 @@ def _scores(bot: Chatbot, texts: list[str]) -> Scores:
     return Scores(lexical.ids, cosine, bm25, bm25 / most)
 
 
-def _late(bot: Chatbot, texts: list[str], scores: Floats, papers: list[str], depth: int) -> Floats:
+def _late(bot: Chatbot, texts: list[str], scores: Floats, depth: int) -> Floats:
     out = np.zeros_like(scores)
-    library, max_chars = bot._library(), bot.settings.chunking.max_chars
-    model = bot._embedder.fingerprint
+    index, model = bot._open_index(), bot._embedder.fingerprint
     for row, top in enumerate(_first(scores, depth)):
-        tokens, weights = _weighed(bot._embedder, texts[row], bot._rarity)
-        known = library.get([papers[i] for i in top])
+        asked = bot._question(texts[row])
+        counts = weights(texts[row], asked, index.lexical)
         for i in top:
-            codes = library.cached_codes(_hashes(known[papers[i]], max_chars), model)
-            bits = np.concatenate([*codes.values()]).reshape(-1, tokens.shape[1] // 8)
-            out[row, i] = max_sim(tokens, weights, bits) or 0.0
+            keys = index.dense.hashes(int(index.paper_rows[i]))
+            codes = bot._library().cached_codes(keys, model)
+            bits = np.concatenate([*codes.values()]).reshape(-1, len(asked.vector) // 8)
+            out[row, i] = max_sim(asked.tokens, counts, bits) or 0.0
     return out
 
 

@@ -33,7 +33,7 @@ def confidence(bot: Chatbot, question: str, hits: Sequence[Hit]) -> float:
     if not hits or not question.strip():
         return 0.0
     lexicon = bot._open_index().lexical
-    vector = bot._query_vector(question)
+    vector = bot._question(question).vector
     return refuse.probability(refuse.features(question, vector, hits, bot._embed, lexicon))
 
 

@@ -23,6 +23,19 @@ _CONTINUES, _BEGINS = "##", ("▁", "Ġ")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """What an encoder makes of a question: its vector, shape (d,), and those of its word pieces.
+
+    `tokens`: unit last hidden states, shape (t, d), and where each is in the text (`spans`).
+    Special tokens are left out, stop words are not.
+    """
+
+    vector: NDArray[np.float32]
+    tokens: NDArray[np.float32]
+    spans: Spans
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
     """The word pieces of one text, without those that only frame it.
 

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from rag import prompt, refuse
 from rag._answering import Clock, Draft, Remembering, checked_filters, chosen_papers, disk_by_part
+from rag._codes import Question
 from rag._ranking import Ranker
 from rag.backends import BACKENDS
 from rag.cite import cite, render
 from rag.config import Settings
-from rag.embedding import Embedder, make_embedder
+from rag.embedding import Embedder, has_tokens, make_embedder
 from rag.errors import (
     BackendError,
     BackendInterrupted,
@@ -70,6 +71,7 @@ from rag.types import (
 )
 
 DEFAULT_HOME = ".footnoted"
+_LONGEST = 4_000  # characters of a question that are embedded; an encoder reads less
 _ATTEMPTS = 5  # at opening an index while others publish new ones
 _VENUES = 20  # that `info` names
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
@@ -169,11 +171,11 @@ class Chatbot:
         """`search`, with the seconds that embedding, searching, and both took."""
         clock = Clock()
         mode, wanted = mode or self.settings.retrieval.mode, checked_filters(filters)
-        vector = None
+        asked = None
         if self.search_mode(mode) != "lexical" and query.strip():
-            vector = self._query_vector(query)
+            asked = self._question(query)
         clock.lap("embed")
-        hits = self._ranked(query, vector, k, wanted, mode)
+        hits = self._ranked(query, asked, k, wanted, mode)
         clock.lap("search")
         return hits, clock.read()
 
@@ -217,11 +219,11 @@ class Chatbot:
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error))))
             return
         settings = self.settings.retrieval
-        vector = self._query_vector(asked)
-        hits = self._ranked(asked, vector, settings.k, wanted, settings.mode)
+        question_ = self._question(asked)
+        hits = self._ranked(asked, question_, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
-        refusal = self._refusal(asked if tokens(question) else question, vector, hits)
+        refusal = self._refusal(asked if tokens(question) else question, question_.vector, hits)
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
@@ -424,19 +426,15 @@ class Chatbot:
         )
 
     def _ranked(
-        self,
-        question: str,
-        vector: NDArray[np.float32] | None,
-        k: int,
-        filters: Filters | None,
-        mode: Mode,
+        self, text: str, asked: Question | None, k: int, filters: Filters | None, mode: Mode
     ) -> list[Hit]:
         """Search, and reorder the first hits where both sides were asked."""
-        if mode != "hybrid" or vector is None:
-            return self._retriever(mode).search(question, vector, k, filters, mode)
-        depth = max(k, self.settings.rank.depth) if k > 0 else k
-        hits = self._retriever().search(question, vector, depth, filters, mode)
-        return self._ranker.rank(question, hits, self._library(), self._rarity)[: max(k, 0)]
+        retriever, vector = self._retriever(mode), None if asked is None else asked.vector
+        if mode != "hybrid" or asked is None or k < 1 or not self._ranker.wanted:
+            return retriever.search(text, vector, k, filters, mode)
+        depth = max(k, self.settings.rank.depth)
+        hits = retriever.search(text, vector, depth, filters, mode)
+        return self._ranker.rank(text, asked, hits, self._open_index(), self._library())[:k]
 
     def _open_index(self, *, vectors: bool = True) -> Index:
         """The current index; one that was published since takes the old one's place."""
@@ -457,9 +455,13 @@ class Chatbot:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _query_vector(self, question: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._embedder.embed_query([question])[0]
-        return vector
+    def _question(self, text: str) -> Question:
+        """The question's vectors; the encoder reads no more of a long one than its beginning."""
+        text = text[:_LONGEST]
+        if has_tokens(self._embedder):
+            return self._embedder.embed_question(text)
+        vector: NDArray[np.float32] = self._embedder.embed_query([text])[0]
+        return Question(vector, vector[None, :][:0], [])
 
     def _rarity(self, word: str) -> float:
         return self._open_index(vectors=False).lexical.rarity(word)
@@ -493,7 +495,7 @@ class Chatbot:
 
     @cached_property
     def _ranker(self) -> Ranker:
-        return Ranker(self.settings.rank, self._embedder, self.settings.chunking.max_chars)
+        return Ranker(self.settings.rank, self._embedder.fingerprint)
 
     @cached_property
     def _backend(self) -> Backend:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag._bert import BertWeights, NumpyBert, is_supported
-from rag._codes import CODES_VERSION, Codes, Spans, content_pieces, pack, unit_rows
+from rag._codes import CODES_VERSION, Codes, Question, content_pieces, pack, unit_rows
 from rag._hashing import HashingEmbedder
 from rag._torch_bert import TorchBert, multiplies_bfloat16
 from rag._torch_encoder import TorchEncoder, best_device, environment_kept, pools_by_mean
@@ -79,11 +79,8 @@ class TokenEmbedder(Embedder, Protocol):
         """
         ...
 
-    def query_tokens(self, text: str) -> tuple[Floats, Spans]:
-        """Unit last hidden states of the question's word pieces, and where each is in `text`.
-
-        Shapes (t, dimension) and t spans. Special tokens are left out, stop words are not.
-        """
+    def embed_question(self, text: str) -> Question:
+        """The vector that `embed_query` gives, and the token vectors, by one pass."""
         ...
 
 
@@ -166,12 +163,12 @@ class SentenceTransformersEmbedder:
         in_order = range(len(texts))
         return np.array([vectors[i] for i in in_order]), [codes[i] for i in in_order]
 
-    def query_tokens(self, text: str) -> tuple[Floats, Spans]:
+    def embed_question(self, text: str) -> Question:
         prompt = self._prompt("query")
         whole = _whole([text], prompt)
-        _, _, tokens = next(self._engine(whole).batches(whole))
+        _, vectors, tokens = next(self._engine(whole).batches(whole))
         said = tokens[0].after(len(prompt))
-        return unit_rows(said.hidden), said.spans
+        return Question(np.asarray(vectors[0]), unit_rows(said.hidden), said.spans)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Floats:
         whole = _whole(texts, prompt)

@@ -325,7 +325,8 @@ def test_codes_are_of_content_only_and_in_order() -> None:
     _, (codes, empty, cut) = embedder.embed_with_tokens(
         ["The cats, in (the) unhappiness!", "", "word " * 2000]
     )
-    states, spans = embedder.query_tokens("The cats, in (the) unhappiness!")
+    question = embedder.embed_question("The cats, in (the) unhappiness!")
+    states, spans = question.tokens, question.spans
     words = ["The cats, in (the) unhappiness!"[start:end] for start, end in spans]
     assert words[:2] == ["The", "cats"]
     assert "".join(words[-5:]) == "unhappiness!"
@@ -334,14 +335,14 @@ def test_codes_are_of_content_only_and_in_order() -> None:
     assert empty.shape == (0, 48)
     assert cut.shape == (254, 48)  # 256 less [CLS] and [SEP]
     np.testing.assert_allclose(np.linalg.norm(states, axis=1), 1, atol=1e-6)
-    assert embedder.query_tokens("")[0].shape == (0, 384)
+    assert embedder.embed_question("").tokens.shape == (0, 384)
     assert embedder.embed_with_tokens([])[1] == []
 
 
 @pytest.mark.usefixtures("no_torch")
 def test_the_spans_of_a_question_leave_out_the_prompt(prompted: Path) -> None:
     question = "caf\udcc3 latte"
-    _, spans = token_embedder(prompted).query_tokens(question)
+    spans = token_embedder(prompted).embed_question(question).spans
     assert spans[0][0] == 0
     assert question[slice(*spans[-1])] in "latte"
     _, (codes,) = token_embedder(prompted).embed_with_tokens(["latte"])
@@ -365,7 +366,9 @@ def test_words_hashed_match_themselves_and_hardly_anything_else() -> None:
     assert has_tokens(embedder)
     vectors, (codes, none) = embedder.embed_with_tokens(["The cat and the dog.", "of the ?"])
     assert vectors.tolist() == embedder.embed(["The cat and the dog.", "of the ?"]).tolist()
-    states, spans = embedder.query_tokens("a Dog, a fish")
+    asked = embedder.embed_question("a Dog, a fish")
+    states, spans = asked.tokens, asked.spans
+    assert asked.vector == pytest.approx(embedder.embed_query(["a Dog, a fish"])[0])
     assert spans == [(0, 1), (2, 5), (7, 8), (9, 13)]
     signs = np.unpackbits(codes, axis=1).astype(np.float32) * 2 - 1
     scores = states @ signs.T / np.sqrt(256)
