@@ -47,12 +47,19 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that could not be taken: where it stood (lines count from 1), why, and its text."""
+    """A record that could not be taken: where it stood (lines count from 1), why, and its text.
+
+    What is left is for reading `raw` again once it is mended: its format, what must stand before
+    it (the header of a CSV), and which of its fields (theirs) the user mapped to ours.
+    """
 
     source: str
     line: int
     reason: str
     raw: str
+    format: str = ""
+    head: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 Record = Paper | Rejected
