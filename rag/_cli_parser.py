@@ -6,6 +6,7 @@ import argparse
 import re
 import shutil
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 _WIDEST = 100
@@ -22,12 +23,22 @@ exit status: 0 done; 1 failed; 2 wrong usage; 3 done, but some input was rejecte
 Settings are read from flags, then FOOTNOTED_* variables, then footnoted.toml.
 """
 _INGEST = """\
-A SOURCE is a file, a folder, a glob in quotes, - for standard input, or scheme:query.
+A SOURCE is a file, a folder, a glob in quotes, - for standard input, or a live query:
+
+  arxiv:QUERY        as arXiv's API takes it: 'arxiv:cat:cs.IR AND abs:"dense retrieval"';
+                     or ids: arxiv:2401.01234,2401.05678
+  pubmed:QUERY       as PubMed takes it: 'pubmed:crispr[Title] AND 2024[dp]'
+  openalex:QUERY     words, or 'openalex:filter=publication_year:2024&search=moss'
+  hf:daily[:DATE]    Hugging Face's papers of a day, a week (2026-W47), a month (2026-11)
+
 Papers that are there already are left alone, so running it again is cheap; without a
-SOURCE it goes on with what an interrupted run left to do.
+SOURCE it goes on with what an interrupted run left to do. A live query that was cut off
+goes on where it stopped when the same command is run again; one that was finished starts
+anew. More on queries, keys and limits: docs/connectors.md.
 
 examples:
   footnoted ingest sample:
+  footnoted ingest 'arxiv:cat:cs.IR' --since 2026-11-01
   footnoted ingest papers.jsonl more/*.csv --home ./papers
   zcat dump.jsonl.gz | footnoted ingest - --format jsonl --limit 1000
 """
@@ -122,6 +133,13 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no day. Write 2026-11-20") from None
+
+
 def _words(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty. Put some words in quotes")
@@ -179,6 +197,12 @@ def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="*", metavar="SOURCE", help="where the papers are")
     parser.add_argument("--format", metavar="NAME", help="the format, where the guess is wrong")
     parser.add_argument("--limit", type=_positive, metavar="N", help="take the first N records")
+    parser.add_argument(
+        "--since",
+        type=_day,
+        metavar="DATE",
+        help="of live queries, only what came out since (2026-11-20); files are read whole",
+    )
     parser.add_argument("--strict", action="store_true", help="exit 3 if a record was rejected")
     parser.add_argument(
         "--rebuild", action="store_true", help="make the index anew from the stored papers"

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from rag.registry import lookup
 from rag.retrieve import Retriever
 from rag.sample import resolve
 from rag.sources import open_source
+from rag.sources.live import Live, open_live
 from rag.stores import STORES
 from rag.types import (
     Answer,
@@ -82,9 +83,13 @@ class Chatbot:
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
+        since: date | None = None,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
+
+        `since` limits live queries (`arxiv:QUERY`) to what came out on that day or later; in
+        files it passes over nothing.
 
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
@@ -92,8 +97,15 @@ class Chatbot:
         with writing(self.home):
             library = Library(self.home / "library.sqlite")
             try:
-                records = islice(self._records(sources, format), limit) if sources else None
-                return self._ingest(library, records, rebuild, progress)
+                live = Live.of(
+                    self.settings.connectors,
+                    self.home,
+                    since=since,
+                    limit=limit,
+                    sources=len(sources),
+                )
+                records = self._records(sources, format, live) if sources else None
+                return self._ingest(library, records, rebuild, progress, live)
             finally:
                 library.close()
 
@@ -279,13 +291,21 @@ class Chatbot:
         records: Iterator[tuple[str, Record]] | None,
         rebuild: bool,
         progress: Progress,
+        live: Live,
     ) -> IngestReport:
         manifest = None if rebuild else Manifest.read(self._index_root)
         if manifest:
             manifest.check(self._recipe)
         report = IngestReport()
         if records is not None:
-            report = store_records(library, records, self.home / "rejected.jsonl", progress)
+            report = store_records(
+                library,
+                live.desk.counted(records),
+                self.home / "rejected.jsonl",
+                live.desk.watching(progress),
+                go_on=live.desk.resumed,
+            )
+            live.desk.close()
         if not library.count() and manifest is None:
             return report
         embed_missing(library, self._embedder, self.settings.chunking.max_chars, progress)
@@ -293,11 +313,15 @@ class Chatbot:
         return report
 
     def _records(
-        self, sources: Sequence[str | Path], format: str | None
+        self, sources: Sequence[str | Path], format: str | None, live: Live
     ) -> Iterator[tuple[str, Record]]:
         opened = [  # first of all, so that a wrong name is told before anything is stored
-            (str(s), self._open_source(str(s), format, alone=len(sources) == 1)) for s in sources
+            (str(s), self._open_source(str(s), format, live, alone=len(sources) == 1))
+            for s in sources
         ]
+        return self._read(opened)
+
+    def _read(self, opened: list[tuple[str, Iterator[Record]]]) -> Iterator[tuple[str, Record]]:
         for name, stream in opened:
             seen = 0
             try:
@@ -305,13 +329,18 @@ class Chatbot:
                     seen += 1
                     yield name, record
             except SourceError as error:
-                if len(sources) == 1 and not seen:
+                if len(opened) == 1 and not seen:
                     raise
                 yield name, Rejected(name, 0, str(error), "")
 
-    def _open_source(self, address: str, format: str | None, *, alone: bool) -> Iterator[Record]:
+    def _open_source(
+        self, address: str, format: str | None, live: Live, *, alone: bool
+    ) -> Iterator[Record]:
         """One unreadable file among several is a reject; a name that is wrong is an error."""
         try:
+            query = None if format else open_live(address, live)
+            if query is not None:
+                return query
             return open_source(resolve(address), format, self.settings.plugins.sources)
         except SourceUnreadable as error:
             if alone:

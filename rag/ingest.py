@@ -85,11 +85,17 @@ def store_records(
     records: Iterable[tuple[str, Record]],
     rejects: Path,
     progress: Progress = silent,
+    *,
+    go_on: bool = False,
 ) -> IngestReport:
-    """Step 1: (source, record) pairs into the library; rejects into a JSONL file of this run."""
+    """Step 1: (source, record) pairs into the library; rejects into a JSONL file of this run.
+
+    `progress` is called once a batch is safe: what it says is read may be forgotten elsewhere.
+    With `go_on` the rejects of a run that was interrupted stay in front of this one's.
+    """
     report = IngestReport()
     part = rejects.with_name(rejects.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    with part.open("a" if go_on else "w", encoding="utf-8") as file:
         for batch in _batches(records, _PAPERS):
             bad = [record for _, record in batch if isinstance(record, Rejected)]
             good = [(record, source) for source, record in batch if isinstance(record, Paper)]

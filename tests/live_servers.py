@@ -18,11 +18,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from threading import Event, Thread
 from time import monotonic
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
+
+from rag.types import Paper
 
 _THINGS = "moss lanterns tides beetles kites gravel ferns clocks owls bridges".split()
 
@@ -65,7 +68,6 @@ class Asked:
     params: dict[str, str]
     headers: dict[str, str]
     at: float
-    done: list[float] = field(default_factory=list)
 
 
 class Wire:
@@ -189,7 +191,6 @@ class LiveServer:
         with suppress(OSError):  # clients hang up in some of these tests
             wire = Wire(handler, self._closing, self.answer(asked))
             self.faults.get(number, lambda w: w.send(w.good))(wire)
-        asked.done.append(monotonic())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         meet = self._meet
@@ -455,3 +456,23 @@ def hf_entry(item: Item) -> dict[str, Any]:
 
 def _json(value: object, code: int = 200) -> Reply:
     return Reply(json.dumps(value).encode(), "application/json", code)
+
+
+def numbers(records):
+    """The numbers of the papers, all of which must be papers."""
+    records = list(records)
+    assert all(isinstance(record, Paper) for record in records)
+    return [int(record.title.rstrip(".").rpartition(" ")[2]) for record in records]
+
+
+def drained(desk, records, batch=40, kill_at=None):
+    """Take records as an ingest does, in batches; a kill loses what was not stored."""
+    report, stored = desk.watching(lambda *_: None), []
+    stream = desk.counted(records)
+    while part := list(islice(stream, batch)):
+        if kill_at is not None and len(stored) + len(part) > kill_at:
+            return stored
+        stored += part
+        report("reading", len(stored), None)
+    desk.close()
+    return stored

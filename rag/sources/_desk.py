@@ -30,8 +30,7 @@ class Cursor:
 
     def __init__(self, folder: Path | None, key: Mapping[str, str]) -> None:
         self.key = dict(key)
-        text = json.dumps(self.key, sort_keys=True)
-        name = f"{self.key.get('source', 'query')}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        name = f"{self.key.get('source', 'query')}-{_seal(self.key)}"
         self.path = folder / f"{name}.json" if folder else None
         self.done = 0  # records given out, with those of the runs before this one
         self.began = self.failed = False
@@ -42,10 +41,10 @@ class Cursor:
             return {}
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             kept = json.loads(self.path.read_text(encoding="utf-8"))
-            if kept["format"] == FORMAT and kept["query"] == self.key:
-                state, done = dict(kept["state"]), int(kept["done"])
-                self.done = done
-                return state
+            seal = kept.pop("seal")
+            if kept["format"] == FORMAT and kept["query"] == self.key and seal == _seal(kept):
+                self.done = int(kept["done"])
+                return dict(kept["state"])
         return {}
 
     def save(self, state: Mapping[str, Any], done: int) -> None:
@@ -60,7 +59,7 @@ class Cursor:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         try:
-            _write(self.path, json.dumps(kept, indent=1))
+            _write(self.path, json.dumps({**kept, "seal": _seal(kept)}, indent=1))
         except OSError as error:
             raise LibraryError(
                 f"{self.path.parent} cannot be written ({error.strerror}). Set connectors.cursors "
@@ -70,6 +69,11 @@ class Cursor:
     def clear(self) -> None:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def _seal(value: Mapping[str, Any]) -> str:
+    """Changed by whatever changes the value: a state that somebody edited is not to be trusted."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,10 +18,11 @@ class PubmedXml:
             if problem:
                 yield reject(address, number, problem, text)
             else:
-                yield make_paper(_fields(node), address, number, text)
+                yield make_paper(article_fields(node), address, number, text)
 
 
-def _fields(node: Any) -> dict[str, object]:
+def article_fields(node: Any) -> dict[str, object]:
+    """Our fields from a `<PubmedArticle>` or a `<PubmedBookArticle>`."""
     book = find(node, "BookDocument")
     citation = find(node, "MedlineCitation") if book is None else book
     if citation is None:
