@@ -183,4 +183,4 @@ def _stuck(start: int, total: int) -> SourceUnreachable:
 
 def _short_of(query: str, where: _Where, total: int) -> Record:
     reason = f"arXiv counts {total} papers, and sends {where.start}"
-    return reject(f"arxiv:{query}", where.base + where.start + 1, reason, query)
+    return reject(f"arxiv:{query}", where.base + where.start + 1, reason, "")

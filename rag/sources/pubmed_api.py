@@ -141,7 +141,7 @@ class PubMedApi(LiveSource):
         return [
             _record(found[pmid], source, line + n)
             if pmid in found
-            else reject(source, line + n, f"PubMed names PMID {pmid} and has no record", str(pmid))
+            else reject(source, line + n, f"PubMed names PMID {pmid} and has no record", "")
             for n, pmid in enumerate(ids, 1)
         ]
 
