@@ -35,7 +35,7 @@ from rag.rank import rank
 from rag.registry import lookup
 from rag.retrieve import Retriever
 from rag.sample import resolve
-from rag.sources import open_source
+from rag.sources import Meter, open_source
 from rag.stores import STORES
 from rag.types import (
     Answer,
@@ -82,18 +82,23 @@ class Chatbot:
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
+        fields: Mapping[str, str] | None = None,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
+        `fields` says what the fields of a paper are called in a CSV, JSON or Parquet file:
+        {"title": "Name", "abstract": "Beschreibung"}; what it leaves out is guessed.
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
         """
         with writing(self.home):
             library = Library(self.home / "library.sqlite")
             try:
-                records = islice(self._records(sources, format), limit) if sources else None
-                return self._ingest(library, records, rebuild, progress)
+                meter = Meter()
+                found = self._records(sources, format, fields, meter)
+                records = islice(found, limit) if sources else None
+                return self._ingest(library, records, rebuild, meter.watched(progress, limit))
             finally:
                 library.close()
 
@@ -293,10 +298,15 @@ class Chatbot:
         return report
 
     def _records(
-        self, sources: Sequence[str | Path], format: str | None
+        self,
+        sources: Sequence[str | Path],
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
     ) -> Iterator[tuple[str, Record]]:
         opened = [  # first of all, so that a wrong name is told before anything is stored
-            (str(s), self._open_source(str(s), format, alone=len(sources) == 1)) for s in sources
+            (str(s), self._open_source(str(s), format, fields, meter, alone=len(sources) == 1))
+            for s in sources
         ]
         for name, stream in opened:
             seen = 0
@@ -309,10 +319,19 @@ class Chatbot:
                     raise
                 yield name, Rejected(name, 0, str(error), "")
 
-    def _open_source(self, address: str, format: str | None, *, alone: bool) -> Iterator[Record]:
+    def _open_source(
+        self,
+        address: str,
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        *,
+        alone: bool,
+    ) -> Iterator[Record]:
         """One unreadable file among several is a reject; a name that is wrong is an error."""
         try:
-            return open_source(resolve(address), format, self.settings.plugins.sources)
+            extra = self.settings.plugins.sources
+            return open_source(resolve(address), format, extra, fields, meter)
         except SourceUnreadable as error:
             if alone:
                 raise
