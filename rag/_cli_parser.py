@@ -38,8 +38,10 @@ anew. More on queries, keys and limits: docs/connectors.md.
 
 examples:
   footnoted ingest sample:
+  footnoted ingest library.bib export.ris more/*.csv.gz --home ./papers
   footnoted ingest 'arxiv:cat:cs.IR' --since 2026-11-01
-  footnoted ingest papers.jsonl more/*.csv --home ./papers
+  footnoted ingest theses.csv --map title=Titel,abstract=Kurzfassung
+  footnoted ingest ./.footnoted/rejected.jsonl       once its records are mended
   zcat dump.jsonl.gz | footnoted ingest - --format jsonl --limit 1000
 """
 _SEARCH = """\
@@ -153,6 +155,21 @@ def _check_ask(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Non
         parser.error("ask: with --batch, the history is the 'turns' of each line, not --history")
 
 
+class _Pairs(argparse.Action):
+    """Gathers `title=Name,abstract=Text`, given once or several times, into one mapping."""
+
+    def __call__(
+        self, _: Any, args: argparse.Namespace, text: Any, option: str | None = None
+    ) -> None:
+        found = dict(getattr(args, self.dest) or {})
+        for pair in re.split(r",(?=\s*\w+=)", text):
+            ours, sign, theirs = pair.partition("=")
+            if not (sign and ours.strip() and theirs):
+                raise argparse.ArgumentError(self, f"'{pair}' is no pair. Write title=Name")
+            found[ours.strip()] = theirs
+        setattr(args, self.dest, found)
+
+
 class _Version(argparse.Action):
     # argparse's own would look the version up, which takes long, at every start.
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
@@ -196,6 +213,12 @@ def _quiet(parser: argparse.ArgumentParser) -> None:
 def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="*", metavar="SOURCE", help="where the papers are")
     parser.add_argument("--format", metavar="NAME", help="the format, where the guess is wrong")
+    parser.add_argument(
+        "--map",
+        action=_Pairs,
+        metavar="OURS=THEIRS,...",
+        help="what fields are called in a CSV, JSON or Parquet: title=Name,abstract=Beschreibung",
+    )
     parser.add_argument("--limit", type=_positive, metavar="N", help="take the first N records")
     parser.add_argument(
         "--since",

@@ -35,7 +35,7 @@ from rag.rank import rank
 from rag.registry import lookup
 from rag.retrieve import Retriever
 from rag.sample import resolve
-from rag.sources import open_source
+from rag.sources import Meter, open_source
 from rag.sources.live import Live, open_live
 from rag.stores import STORES
 from rag.types import (
@@ -83,13 +83,16 @@ class Chatbot:
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
+        fields: Mapping[str, str] | None = None,
         since: date | None = None,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
-        `since` limits live queries (`arxiv:QUERY`) to what came out on that day or later; in
-        files it passes over nothing.
+        `fields` says what the fields of a paper are called in a CSV, JSON or Parquet file:
+        {"title": "Name", "abstract": "Beschreibung"}; what it leaves out is guessed. `since`
+        limits live queries (`arxiv:QUERY`) to what came out on that day or later; in files it
+        passes over nothing.
 
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
@@ -104,8 +107,11 @@ class Chatbot:
                     limit=limit,
                     sources=len(sources),
                 )
-                records = self._records(sources, format, live) if sources else None
-                return self._ingest(library, records, rebuild, progress, live)
+                meter = Meter()
+                found = self._records(sources, format, fields, meter, live)
+                records = live.desk.counted(found) if sources else None
+                watched = live.desk.watching(meter.watched(progress, limit))
+                return self._ingest(library, records, rebuild, watched, live)
             finally:
                 library.close()
 
@@ -298,13 +304,8 @@ class Chatbot:
             manifest.check(self._recipe)
         report = IngestReport()
         if records is not None:
-            report = store_records(
-                library,
-                live.desk.counted(records),
-                self.home / "rejected.jsonl",
-                live.desk.watching(progress),
-                go_on=live.desk.resumed,
-            )
+            rejects = self.home / "rejected.jsonl"
+            report = store_records(library, records, rejects, progress, go_on=live.desk.resumed)
             live.desk.close()
         if not library.count() and manifest is None:
             return report
@@ -313,10 +314,16 @@ class Chatbot:
         return report
 
     def _records(
-        self, sources: Sequence[str | Path], format: str | None, live: Live
+        self,
+        sources: Sequence[str | Path],
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        live: Live,
     ) -> Iterator[tuple[str, Record]]:
+        alone = len(sources) == 1
         opened = [  # first of all, so that a wrong name is told before anything is stored
-            (str(s), self._open_source(str(s), format, live, alone=len(sources) == 1))
+            (str(s), self._open_source(str(s), format, fields, meter, live, alone=alone))
             for s in sources
         ]
         return self._read(opened)
@@ -334,14 +341,23 @@ class Chatbot:
                 yield name, Rejected(name, 0, str(error), "")
 
     def _open_source(
-        self, address: str, format: str | None, live: Live, *, alone: bool
+        self,
+        address: str,
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        live: Live,
+        *,
+        alone: bool,
     ) -> Iterator[Record]:
         """One unreadable file among several is a reject; a name that is wrong is an error."""
         try:
             query = None if format else open_live(address, live)
             if query is not None:
+                meter.expect(None)
                 return query
-            return open_source(resolve(address), format, self.settings.plugins.sources)
+            extra = self.settings.plugins.sources
+            return open_source(resolve(address), format, extra, fields, meter)
         except SourceUnreadable as error:
             if alone:
                 raise

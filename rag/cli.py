@@ -81,6 +81,7 @@ def _ingest(args: Namespace) -> int:
             format=args.format,
             rebuild=args.rebuild,
             limit=args.limit,
+            fields=args.map,
             since=args.since,
             progress=progress,
         )

@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -99,7 +99,7 @@ def store_records(
         for batch in _batches(records, _PAPERS):
             bad = [record for _, record in batch if isinstance(record, Rejected)]
             good = [(record, source) for source, record in batch if isinstance(record, Paper)]
-            file.writelines(json.dumps(asdict(r), ensure_ascii=True) + "\n" for r in bad)
+            file.writelines(json.dumps(r.to_dict(), ensure_ascii=True) + "\n" for r in bad)
             file.flush()
             outcomes = library.upsert(good)
             report = replace(

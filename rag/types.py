@@ -61,6 +61,11 @@ class Rejected:
     head: str = ""
     fields: tuple[tuple[str, str], ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """A line of `rejected.jsonl`; what is empty of how to read it again is left out."""
+        again = ("format", "head", "fields")
+        return {k: v for k, v in asdict(self).items() if v or k not in again}
+
 
 Record = Paper | Rejected
 

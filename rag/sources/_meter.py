@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Self
 
+Progress = Callable[[str, int, int | None], None]
 _current = threading.local()
 
 
@@ -42,6 +43,16 @@ class Meter:
         if not self._total or not self._done or records < 1:
             return None
         return max(records, round(records * self._total / min(self._done, self._total)))
+
+    def watched(self, progress: Progress, limit: int | None = None) -> Progress:
+        """A progress that also knows about how many papers are still to be read."""
+
+        def report(stage: str, done: int, total: int | None) -> None:
+            if stage == "reading" and total is None and (guess := self.estimate(done)):
+                total = guess if limit is None else min(limit, guess)
+            progress(stage, done, total)
+
+        return report
 
     @contextmanager
     def counting(self) -> Iterator[Self]:

@@ -63,8 +63,7 @@ def _records(block: Block, strings: dict[str, str], source: str) -> Iterator[Rec
         if isinstance(found, DuplicateFieldKeyBlock):
             yield _doubled(found.ignore_error_block, strings, source, number, raw)
         elif isinstance(found, ParsingFailedBlock):
-            reason = " ".join(str(getattr(found.error, "abort_reason", found.error)).split())
-            yield reject(source, number, f"bad BibTeX: {reason}"[:300], block.text)
+            yield reject(source, number, f"bad BibTeX: {_reason(found.error)}", block.text)
             return  # what comes after it in this block is the rest of it
         elif isinstance(found, Entry):
             yield _record(_values(found, strings), found.key, source, number, raw)
@@ -76,6 +75,11 @@ def _records(block: Block, strings: dict[str, str], source: str) -> Iterator[Rec
                 lines = raw.count("\n", 0, again.start())
                 rest = Block(number + lines, raw[again.start() :])
                 yield from _records(rest, strings, source)
+
+
+def _reason(error: Any) -> str:
+    said = " ".join(str(getattr(error, "abort_reason", error)).split())[:300]
+    return "the entry is never closed" if "end of file" in said else said
 
 
 def _split(text: str) -> list[Any]:
