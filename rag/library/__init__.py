@@ -24,8 +24,9 @@ from rag.library._check import Salvaged, check, mend, salvage
 from rag.library._identity import normalised_title, paper_id
 from rag.library._rows import COLUMNS, fold, paper_of, unsqueeze
 from rag.library._schema import FORMAT, connect, copy_file, format_of, readable
+from rag.library._tables import drop_records, marks, parts, remove_paper
 from rag.library._twins import Twins
-from rag.library._write import Outcome, Writer, drop_records, marks, parts, remove_paper
+from rag.library._write import Outcome, Writer
 from rag.types import Filters, Paper
 
 _REMEMBERED = 32  # answers to filters that are kept; at 75,000 papers at most 0.6 MB each

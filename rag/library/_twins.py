@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rag.library._identity import family, normalised_title
 from rag.library._near import KEYS, alike, sketch
-from rag.library._write import load, marks, parts
+from rag.library._tables import load, marks, parts
 from rag.types import Paper
 
 _BATCH = 1024
