@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from rag import _cli_export, _cli_snapshot
+from rag import _cli_doctor, _cli_export, _cli_snapshot
 
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
@@ -26,7 +26,9 @@ Settings are read from flags, then FOOTNOTED_* variables, then footnoted.toml.
 _INGEST = """\
 A SOURCE is a file, a folder, a glob in quotes, - for standard input, or scheme:query.
 Papers that are there already are left alone, so running it again is cheap; without a
-SOURCE it goes on with what an interrupted run left to do.
+SOURCE it goes on with what an interrupted run left to do. Papers can be searched by
+their words seconds after they are read, also from another terminal, while the vectors
+for searching by meaning are still being made.
 
 examples:
   footnoted ingest sample:
@@ -101,6 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     _chat(_command(commands, "chat", "hold a conversation in the terminal", _CHAT))
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
+    _cli_doctor.add(commands)
     _cli_export.add(commands)
     _cli_snapshot.add(commands)
     return parser
@@ -193,6 +196,11 @@ def _ingest(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rebuild", action="store_true", help="make the index anew from the stored papers"
+    )
+    parser.add_argument(
+        "--later",
+        action="store_true",
+        help="make the vectors in a later run; until then papers are found by words alone",
     )
     _quiet(parser)
     _json(parser)

@@ -11,6 +11,7 @@ _EVERY = 10.0  # seconds between two plain lines: a log wants few
 _UNITS = {
     "reading": "paper",
     "comparing": "paper",
+    "words": "paper",
     "embedding": "chunk",
     "indexing": "chunk",
     "asking": "question",

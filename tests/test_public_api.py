@@ -21,7 +21,7 @@ EXPORTED = [
 ]  # fmt: skip
 METHODS = [
     "aask", "ask", "close", "delete", "export", "info", "ingest", "is_behind", "open", "paper",
-    "papers", "rehearse", "search", "stream", "timed_search",
+    "papers", "rehearse", "search", "search_mode", "stream", "timed_search", "wait",
 ]  # fmt: skip
 PAPER = Paper("A title", "It reaches 81 percent.", "p1", ("Ada",), 2024, "ACL", "https://x.org/1")
 

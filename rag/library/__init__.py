@@ -29,6 +29,7 @@ from rag.library._twins import Twins
 from rag.library._write import Outcome, Writer
 from rag.types import Filters, Paper
 
+_TOKENS = "#tokens"  # after a model's name: its token codes, where vectors are kept
 _REMEMBERED = 32  # answers to filters that are kept; at 75,000 papers at most 0.6 MB each
 
 
@@ -284,6 +285,22 @@ class Library:
         rows.flags.writeable = False
         return rows
 
+    def cached_codes(self, hashes: Sequence[bytes], model: str) -> dict[bytes, NDArray[np.uint8]]:
+        """Token codes known for these texts and this model, flat, by hash of the text."""
+        found = self.cached_vectors(hashes, model + _TOKENS)
+        return {key: vector.view(np.uint8) for key, vector in found.items()}
+
+    def cache_codes(
+        self, hashes: Sequence[bytes], codes: Sequence[NDArray[np.uint8]], model: str
+    ) -> None:
+        """Keep token codes beside the vectors; each of a whole number of float32's bytes."""
+        rows = zip(hashes, (code.tobytes() for code in codes), strict=True)
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+                [(key, model + _TOKENS, blob) for key, blob in rows],
+            )
+
     def _fact(self, name: str) -> int:
         return int(next(self._read("SELECT value FROM facts WHERE name = ?", (name,)))[0])
 
@@ -295,7 +312,8 @@ class Library:
     def _read(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows one by one: a damaged page shows only when it is reached."""
         try:
-            yield from self._db.execute(query, values)
+            for row in self._db.execute(query, values):  # noqa: UP028 - it would close the cursor, too late
+                yield row
         except Error as error:
             raise readable(error, self.path) from error
 
