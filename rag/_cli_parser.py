@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from rag import _cli_doctor, _cli_export, _cli_snapshot
+
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
 
@@ -34,13 +36,16 @@ A SOURCE is a file, a folder, a glob in quotes, - for standard input, or a live 
 Papers that are there already are left alone, so running it again is cheap; without a
 SOURCE it goes on with what an interrupted run left to do. A live query that was cut off
 goes on where it stopped when the same command is run again; one that was finished starts
-anew. More on queries, keys and limits: docs/connectors.md.
+anew. More on queries, keys and limits: docs/connectors.md. Papers can be searched by
+their words seconds after they are read, also from another terminal, while the vectors
+for searching by meaning are still being made.
 
 examples:
   footnoted ingest sample:
   footnoted ingest library.bib export.ris more/*.csv.gz --home ./papers
   footnoted ingest 'arxiv:cat:cs.IR' --since 2026-11-01
   footnoted ingest theses.csv --map title=Titel,abstract=Kurzfassung
+  footnoted ingest library.bib --prune --dry-run
   footnoted ingest ./.footnoted/rejected.jsonl       once its records are mended
   zcat dump.jsonl.gz | footnoted ingest - --format jsonl --limit 1000
 """
@@ -111,6 +116,9 @@ def build_parser() -> argparse.ArgumentParser:
     _chat(_command(commands, "chat", "hold a conversation in the terminal", _CHAT))
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
+    _cli_doctor.add(commands)
+    _cli_export.add(commands)
+    _cli_snapshot.add(commands)
     return parser
 
 
@@ -228,7 +236,18 @@ def _ingest(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="exit 3 if a record was rejected")
     parser.add_argument(
+        "--dry-run", action="store_true", help="say what would happen, and write nothing"
+    )
+    parser.add_argument(
+        "--prune", action="store_true", help="remove papers that are gone from the SOURCE"
+    )
+    parser.add_argument(
         "--rebuild", action="store_true", help="make the index anew from the stored papers"
+    )
+    parser.add_argument(
+        "--later",
+        action="store_true",
+        help="make the vectors in a later run; until then papers are found by words alone",
     )
     _quiet(parser)
     _json(parser)

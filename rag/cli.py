@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag import _cli_doctor, _cli_export, _cli_snapshot
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -37,11 +38,15 @@ if TYPE_CHECKING:
     from rag.config import Settings
     from rag.types import Answer, Filters
 
-DONE, FAILED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 3, 4, 130, 141
+DONE, FAILED, MISUSED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 130, 141
 DEFAULT_HOME = ".footnoted"
 # Backends of ours that fetch no model: with others, offline mode could break a download.
 _FETCH_NOTHING = ("extractive", "openai")
-_MENDING = re.compile(r"Run: footnoted ingest(?: --rebuild| SOURCE)?")
+_MENDING = re.compile(r"footnoted (?:ingest(?: --rebuild| SOURCE)?|doctor --repair)")
+_BEHIND = {
+    "words": "an ingest was interrupted or is running: not all papers are in the index.",
+    "vectors": "the vectors of some papers are still to be made: those are found by words alone.",
+}
 _SHIPPED_EMBEDDER = ("sentence_transformers", "default")
 
 
@@ -75,6 +80,13 @@ def _run(words: Sequence[str], *, own_process: bool) -> int:
 def _ingest(args: Namespace) -> int:
     from dataclasses import asdict
 
+    if args.dry_run:
+        from rag._cli_rehearse import run as rehearse
+
+        return rehearse(args)
+    if args.prune and (args.limit or args.since or not args.source):
+        needs = "give a SOURCE, and neither --limit nor --since"
+        return _misused(f"ingest: --prune needs whole sources: {needs}")
     with _bot(args) as (bot, _), _progress(args) as progress:
         report = bot.ingest(
             *args.source,
@@ -83,6 +95,8 @@ def _ingest(args: Namespace) -> int:
             limit=args.limit,
             fields=args.map,
             since=args.since,
+            prune=args.prune,
+            vectors="later" if args.later else "now",
             progress=progress,
         )
     rejects = _home(args) / "rejected.jsonl"
@@ -90,15 +104,22 @@ def _ingest(args: Namespace) -> int:
         put_json({**asdict(report), "rejects": str(rejects) if report.rejected else None})
     else:
         put(str(report))
+    if report.removed:
+        say(f"{report.removed} removed, gone from their source")
     if report.rejected:
         explain_rejects(report.rejected, rejects)
     return REJECTED if report.rejected and args.strict else DONE
 
 
+def _misused(message: str) -> int:
+    say(message)
+    return MISUSED
+
+
 def _search(args: Namespace) -> int:
     query = " ".join(args.query)
     with _bot(args) as (bot, settings):
-        mode = settings.retrieval.mode
+        mode = bot.search_mode(settings.retrieval.mode)
         hits, seconds = bot.timed_search(query, k=args.k, filters=_filters(args), mode=mode)
     if args.json:
         found = [hit.to_dict() for hit in hits]
@@ -211,6 +232,10 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "chat": _chat,
     "info": _info,
     "delete": _delete,
+    "doctor": _cli_doctor.run,
+    "export": _cli_export.run,
+    "restore": _cli_snapshot.run_restore,
+    "snapshot": _cli_snapshot.run,
 }
 
 
@@ -227,11 +252,10 @@ def _bot(args: Namespace) -> Iterator[tuple[Chatbot, Settings]]:
     from rag import Chatbot
 
     bot = Chatbot.open(home, settings=settings)
-    if args.command in ("search", "ask", "chat") and (home / "index").is_dir() and bot.is_behind():
-        say(
-            "an ingest was interrupted or is running: not all papers are in the index. "
-            + _at_home("Run: footnoted ingest", args.home)
-        )
+    if args.command in ("search", "ask", "chat") and (home / "index").is_dir():
+        behind = bot.is_behind()
+        if behind:
+            say(f"{_BEHIND[behind]} {_at_home('Run: footnoted ingest', args.home)}")
     try:
         yield bot, settings
     finally:

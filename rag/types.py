@@ -237,12 +237,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of each record seen: the four counts add up to the records."""
+    """What became of each record seen: the four counts add up to the records.
+
+    `removed` are papers that `--prune` took out, for they were gone from their source.
+    """
 
     ingested: int = 0
     unchanged: int = 0
     replaced: int = 0
     rejected: int = 0
+    removed: int = 0
 
     @property
     def seen(self) -> int:

@@ -90,11 +90,17 @@ class Desk:
     """What the live queries of one ingest share with whoever stores their records."""
 
     def __init__(
-        self, folder: Path | None = None, *, sources: int = 1, limit: int | None = None
+        self,
+        folder: Path | None = None,
+        *,
+        sources: int = 1,
+        limit: int | None = None,
+        whole: bool = False,
     ) -> None:
         self._folder = folder
         self._sources = sources
         self._limit = limit
+        self._whole = whole  # start each query anew: who prunes must have seen all of it
         self._passed = self._stored = 0
         self._progress: Progress | None = None
         self._cursors: list[Cursor] = []
@@ -110,7 +116,7 @@ class Desk:
     def open(self, key: Mapping[str, str]) -> tuple[Cursor, dict[str, Any]]:
         """The cursor of a query, and the state that an interrupted run has left of it."""
         cursor = Cursor(self._folder, key)
-        state = cursor.load()
+        state = {} if self._whole else cursor.load()
         self.skipped += cursor.done
         self._cursors.append(cursor)
         return cursor, state

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rag.errors import SourceError
@@ -26,6 +25,8 @@ from rag.types import Paper, Record, Rejected, Source
 
 if TYPE_CHECKING:
     from rag.config import ConnectorSettings
+
+__all__ = ["CONNECTORS", "Desk", "Live", "LiveSource", "Page", "open_live"]
 
 CONNECTORS: dict[str, str] = {
     "arxiv": "rag.sources.arxiv_api:ArxivApi",
@@ -43,20 +44,6 @@ class Live:
     settings: ConnectorSettings
     since: date | None = None
     desk: Desk = field(default_factory=Desk)
-
-    @classmethod
-    def of(
-        cls,
-        settings: ConnectorSettings,
-        home: Path,
-        *,
-        since: date | None = None,
-        limit: int | None = None,
-        sources: int = 1,
-    ) -> Self:
-        """For an ingest into a home, whose folder `cursors` is used unless the settings differ."""
-        folder = Path(settings.cursors).expanduser() if settings.cursors else home / "cursors"
-        return cls(settings, since, Desk(folder, sources=sources, limit=limit))
 
 
 def open_live(address: str, live: Live) -> Iterator[Record] | None:

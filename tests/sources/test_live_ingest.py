@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rag import Chatbot, Settings, cli
+from rag import Chatbot, Settings, cli, ingest
 from rag.errors import SourceUnreachable
 from rag.sources import _http
 from tests.conftest import ROOT
@@ -107,7 +107,8 @@ def test_a_file_of_that_name_is_a_file(server, tmp_path, monkeypatch):
     assert server.asked == []
 
 
-def test_the_rejects_of_an_interrupted_run_are_not_lost(server, tmp_path):
+def test_the_rejects_of_an_interrupted_run_are_not_lost(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(ingest, "_PAPERS", 256)
     home = tmp_path / "home"
     with OpenAlexServer(invented(400)) as works:
         works.items[395] = works.items[395].__class__(396, "No abstract", None, date(2024, 1, 1))
@@ -131,6 +132,24 @@ def test_the_rejects_of_an_interrupted_run_are_not_lost(server, tmp_path):
     )  # fmt: skip
 
 
+def test_pruning_reads_the_whole_query_and_a_rehearsal_moves_no_cursor(server, tmp_path):
+    with bot_of(tmp_path, server, retries=0) as bot:
+        assert counts(bot.ingest(ADDRESS)) == (400, 0, 0, 0)
+        server.faults = {len(server.asked) + 3: status(503)}
+        assert counts(bot.ingest(ADDRESS, prune=True)) == (0, 200, 0, 1)
+        assert len(list(bot.papers())) == 400, "half a query prunes nothing"
+        [kept] = (tmp_path / "cursors").glob("*")
+        before = kept.read_text()
+        del server.items[:10]
+        report, _ = bot.rehearse(ADDRESS, prune=True)
+        assert (report.unchanged, report.removed) == (390, 10)
+        assert kept.read_text() == before
+        report = bot.ingest(ADDRESS, prune=True)
+        assert (report.unchanged, report.removed) == (390, 10)
+        assert len(list(bot.papers())) == 390
+        assert not kept.exists()
+
+
 # --- the real command
 
 
@@ -144,7 +163,7 @@ def environment(server, tmp_path):
         "FOOTNOTED_STORE_NAME": "memory",
         "FOOTNOTED_HOME": str(tmp_path / "home"),
         "FOOTNOTED_CONNECTORS_ARXIV_URL": server.url,
-        "FOOTNOTED_CONNECTORS_ARXIV_PAUSE": "0",
+        "FOOTNOTED_CONNECTORS_ARXIV_PAUSE": "1.2",
         "FOOTNOTED_CONNECTORS_RETRIES": "0",
     }
 
@@ -169,12 +188,14 @@ def test_a_killed_command_goes_on_where_it_stopped(server, environment, tmp_path
         assert process.returncode == 130
         assert "to go on, run again: footnoted ingest arxiv:cat:cs.IR" in err
     [kept] = (tmp_path / "home" / "cursors").glob("arxiv-*.json")
-    assert json.loads(kept.read_text())["state"]["start"] == 200  # 256 of 300 were stored
+    assert (
+        json.loads(kept.read_text())["state"]["start"] == 200
+    )  # what is two seconds old is stored
     server.faults = {}
     server.asked.clear()
     done = subprocess.run(words, check=False, timeout=60, **options)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "144 ingested, 56 unchanged, 0 replaced, 0 rejected\n"
+    assert done.stdout == "199 ingested, 1 unchanged, 0 replaced, 0 rejected\n"
     assert server.asked[0].params["start"] == "200"
     assert not list((tmp_path / "home" / "cursors").glob("*"))
 
