@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Collection, Generator, Iterator
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import unquote, unquote_plus
 
 from rag.errors import SourceUnreachable, SourceUnreadable
 from rag.sources._failures import Garbled
@@ -149,7 +149,7 @@ class OpenAlexApi(LiveSource):
     def _asked(self, query: str) -> dict[str, str]:
         """The query as parameters of the address."""
         if re.match(rf"(?:{'|'.join(_PARAMS)})=", query):
-            asked = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))
+            asked = dict(_pair(part) for part in query.split("&"))
         elif _FILTERS.fullmatch(query):
             asked = {"filter": query}
         else:
@@ -167,6 +167,12 @@ class OpenAlexApi(LiveSource):
     def _records(self, found: _List, query: str, line: int) -> list[Record]:
         source = f"openalex:{query}"
         return [_record(work, source, line + n) for n, work in enumerate(found.works, 1)]
+
+
+def _pair(part: str) -> tuple[str, str]:
+    """`name=value` as in an address; in a filter, a plus is OpenAlex's own "and"."""
+    name, _, value = part.partition("=")
+    return name, unquote(value) if name == "filter" else unquote_plus(value)
 
 
 def _record(work: object, source: str, line: int) -> Record:

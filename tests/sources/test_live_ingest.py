@@ -163,7 +163,7 @@ def environment(server, tmp_path):
         "FOOTNOTED_STORE_NAME": "memory",
         "FOOTNOTED_HOME": str(tmp_path / "home"),
         "FOOTNOTED_CONNECTORS_ARXIV_URL": server.url,
-        "FOOTNOTED_CONNECTORS_ARXIV_PAUSE": "1.2",
+        "FOOTNOTED_CONNECTORS_ARXIV_PAUSE": "1.05",
         "FOOTNOTED_CONNECTORS_RETRIES": "0",
     }
 
@@ -193,6 +193,7 @@ def test_a_killed_command_goes_on_where_it_stopped(server, environment, tmp_path
     )  # what is two seconds old is stored
     server.faults = {}
     server.asked.clear()
+    options["env"]["FOOTNOTED_CONNECTORS_ARXIV_PAUSE"] = "0"
     done = subprocess.run(words, check=False, timeout=60, **options)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "199 ingested, 1 unchanged, 0 replaced, 0 rejected\n"

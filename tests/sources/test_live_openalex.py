@@ -70,8 +70,9 @@ def test_every_work_comes_once(server):
         ("publication_year:2024", {"filter": "publication_year:2024"}),
         ("topics.id:T1,is_oa:true", {"filter": "topics.id:T1,is_oa:true"}),
         ("filter=type:article&search=moss+clock&sort=cited_by_count:desc",
-         {"filter": "type:article", "search": "moss+clock", "sort": "cited_by_count:desc"}),
+         {"filter": "type:article", "search": "moss clock", "sort": "cited_by_count:desc"}),
         ("search=a%26b", {"search": "a&b"}),
+        ("filter=country:fr+gb", {"filter": "country:fr+gb"}),
     ],
 )  # fmt: skip
 def test_words_filters_and_parameters(server, query, asked):

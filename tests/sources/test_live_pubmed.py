@@ -120,8 +120,9 @@ def test_an_empty_set_is_asked_for_again(server):
     assert numbers(read(server)) == list(range(450, 0, -1))
 
 
-@pytest.mark.parametrize("most", [9_999, 100])
-@pytest.mark.parametrize("kill_at", [40, 50, 190, 333, 449])
+@pytest.mark.parametrize(
+    ("most", "kill_at"), [(9_999, 40), (9_999, 50), (9_999, 333), (9_999, 449), (100, 190)]
+)
 def test_a_killed_run_goes_on_where_it_stopped(server, tmp_path, monkeypatch, kill_at, most):
     monkeypatch.setattr(pubmed_api, "MOST", most)
     server.most = most
