@@ -68,7 +68,8 @@ def refine(by_suffix: str, text: str) -> str:
     first = _decodes(line)
     if isinstance(first, dict):
         return "jsonl" if known(first) & {"title", "abstract"} else "json"
-    return "jsonl" if rest.lstrip().startswith("{") and len(line) > 1 else "json"
+    goes_on = line.rstrip().endswith(("{", "[", ",", ":"))
+    return "jsonl" if rest.lstrip().startswith("{") and not goes_on else "json"
 
 
 def _decodes(line: str) -> object:
