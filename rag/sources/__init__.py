@@ -139,7 +139,10 @@ class _Way:
             if corpora and self.format is None:
                 yield from replace(self, format="beir").many(corpora)
                 return
-            wanted = names if len(names) == 1 else [n for n in names if is_wanted(n, self.format)]
+            wanted = [  # a .zip in a .zip is not opened, but that is said
+                n for n in names if n.lower().endswith(".zip") or is_wanted(n, self.format)
+            ]
+            wanted = names if len(names) == 1 else wanted
             if not wanted:
                 raise SourceUnreadable(f"{address} holds no papers. Unpack it and look inside.")
             yield from self.many(wanted)

@@ -107,6 +107,9 @@ _IS_MATH = re.compile(
 _SCRIPT = re.compile(r"([\^_])\{([^{}]{1,40})\}")
 
 
+_KEPT = "\x04"  # a backslash in a formula that is not understood
+
+
 def has_latex(text: str) -> bool:
     """Whether there is a sign that only LaTeX gives a meaning to."""
     return "\\" in text or "$" in text or "``" in text
@@ -120,6 +123,7 @@ def from_latex(text: str) -> str:
         text = _MATHS.sub(_formula, text)
     if "\\" in text:
         text = _SPACED.sub(" ", _ESCAPED.sub(r"\1", _words(text)))
+    text = text.replace(_KEPT, "\\")
     if "``" in text and "''" in text:
         text = text.replace("``", "\u201c").replace("''", "\u201d")
     return _TIE.sub(" ", text)
@@ -189,7 +193,7 @@ def _formula(match: re.Match[str]) -> str:
     text = text.replace(r"\%", "%").replace(r"\#", "#").replace(r"\_", "_").replace(r"\|", "\u2016")
     text = _SCRIPT.sub(lambda m: m[1] + _group(m[2]), text)
     if "\\" in text or "{" in text or "}" in text:
-        return match.group()
+        return match.group().replace("\\", _KEPT)
     return text.replace("\x02", "{").replace("\x03", "}").strip()
 
 

@@ -8,7 +8,7 @@ import re
 from rag.sources._fields import known
 from rag.sources.delimited import Csv, Tsv, sniff
 from rag.sources.hf_page import looks_like_page
-from rag.sources.text import is_labelled, looks_like_text
+from rag.sources.text import is_labelled, is_wrapped, looks_like_text
 
 _REJECTED = ('"source"', '"line"', '"reason"', '"raw"')  # the keys of a line of rejected.jsonl
 _RIS = re.compile(r"TY  ?-", re.MULTILINE)
@@ -46,7 +46,7 @@ def _of_lines(text: str) -> str | None:
         return "bibtex"
     if is_labelled(text):
         return "text"
-    if looks_like_page(text):
+    if looks_like_page(text) and not is_wrapped(text):
         return "hf_page"
     return "text" if looks_like_text(text) else None
 
@@ -68,7 +68,8 @@ def refine(by_suffix: str, text: str) -> str:
     first = _decodes(line)
     if isinstance(first, dict):
         return "jsonl" if known(first) & {"title", "abstract"} else "json"
-    return "jsonl" if rest.lstrip().startswith("{") and len(line) > 1 else "json"
+    goes_on = line.rstrip().endswith(("{", "[", ",", ":"))
+    return "jsonl" if rest.lstrip().startswith("{") and not goes_on else "json"
 
 
 def _decodes(line: str) -> object:

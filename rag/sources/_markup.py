@@ -35,12 +35,20 @@ _SUP = re.compile(
     rf"(?P<base>[0-9)])<{_PREFIX}sup{_VALUED}>\s*(?P<power>[-+\u2212\u2013]?\s*[0-9]+)\s*</{_PREFIX}sup\s*>",
     re.IGNORECASE,
 )
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
-_SCRIPT = re.compile(r"<(script|style)\b[^<>]{0,500}>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
-_TEX = re.compile(r"<(?:jats:)?(tex-math)\b[^<>]{0,500}>.*?</(?:jats:)?\1\s*>", re.DOTALL)
+# Each of these stops where another begins, or a text of beginnings would take n times n steps.
+_COMMENT = re.compile(r"<!--[^-<]*(?:(?:-(?!->)|<(?!!--))[^-<]*)*-->")
+_CDATA = re.compile(r"<!\[CDATA\[([^\]<]*(?:(?:\](?!\]>)|<(?!!\[CDATA))[^\]<]*)*)\]\]>")
+_SCRIPT = re.compile(
+    r"<(script|style)\b[^<>]{0,500}>[^<]*(?:<(?!/?(?:script|style)\b)[^<]*)*</\1\s{0,9}>",
+    re.IGNORECASE,
+)
+_TEX = re.compile(
+    r"<(?:jats:)?tex-math\b[^<>]{0,500}>[^<]*(?:<(?!/?(?:jats:)?tex-math\b)[^<]*)*"
+    r"</(?:jats:)?tex-math\s{0,9}>"
+)
 _MATH = re.compile(
-    r"<(?P<prefix>(?:\w{1,10}:)?)math\b[^<>]{0,1000}>.*?</(?P=prefix)math\s*>", re.DOTALL
+    r"<(?P<prefix>(?:\w{1,10}:)?)math\b[^<>]{0,1000}>[^<]*(?:<(?!/?(?:\w{1,10}:)?math\b)[^<]*)*"
+    r"</(?P=prefix)math\s{0,9}>"
 )
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _TAG = re.compile(r"<[^<>]{0,1000}>")
@@ -59,7 +67,6 @@ def from_markup(text: str) -> str:
 
 
 def _without_tags(text: str) -> str:
-    # A pattern that looks for an end is tried only where there is one: else it costs n times n.
     if "-->" in text:
         text = _COMMENT.sub(" ", text)
     if "]]>" in text:

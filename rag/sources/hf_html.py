@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from typing import Any
 
 from rag.errors import SourceUnreadable
@@ -17,16 +15,20 @@ from rag.sources._paper import make_paper
 from rag.sources._shapes import hugging_face
 from rag.sources._unpack import Damaged
 from rag.sources.hf_page import page_records
-from rag.sources.jsonl import DECODER
+from rag.sources.jsonl import DECODER, as_line
 from rag.types import Record, Rejected
 
 _MAX_PAGE = 32 * 2**20  # characters: a page is held whole
 _PROPS = re.compile(r"""\bdata-props\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_TOKEN = re.compile(
+    r"<!--[^-]*(?:-(?!->)[^-]*)*(?:-->)?|<![^<>]*>?"
+    r"|</?(?P<tag>[A-Za-z][A-Za-z0-9]*)[^<>]*>|[^<]+|<"
+)
 _BLOCKS = frozenset(
     "p div h1 h2 h3 h4 h5 h6 li ul ol article section main header footer br hr tr td a button time"
     " figcaption".split()
 )
-_HIDDEN = frozenset("script style noscript template svg head".split())
+_HIDDEN = frozenset("script style noscript template svg title".split())
 
 
 class HfHtml:
@@ -35,7 +37,7 @@ class HfHtml:
         found = False
         for number, entry in _entries(page):
             found = True
-            raw = json.dumps(entry, ensure_ascii=False)
+            raw = as_line(entry)
             yield _as_lines(make_paper(_fields(entry), address, number, raw))
         if not found:
             for record in page_records(_shown(page), address):
@@ -106,43 +108,27 @@ def _fields(record: dict[str, Any]) -> dict[str, object]:
 
 
 def _shown(page: str) -> Iterator[Line]:
-    """What a reader would see, a line for each block."""
-    text = _Text()
-    text.feed(page)
-    text.close()
-    return iter(text.lines)
+    """What a reader would see, a line for each block; in linear time, which html.parser is not."""
+    parts: list[str] = []
+    number, at, hidden = 1, 0, ""
+    for token in _TOKEN.finditer(_PROPS.sub("", page)):
+        text, tag = token.group(), (token["tag"] or "").lower()
+        if tag in _BLOCKS and parts:
+            yield from _line(at, parts)
+            parts = []
+        if tag in _HIDDEN and not hidden:
+            hidden = "" if text.endswith("/>") else tag
+        elif hidden and text.lower().startswith(f"</{hidden}"):
+            hidden = ""
+        elif not tag and not hidden and not text.startswith("<!"):
+            if not parts:
+                at = number + text[: len(text) - len(text.lstrip())].count("\n")
+            parts.append(text)
+        number += text.count("\n")
+    yield from _line(at, parts)
 
 
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[Line] = []
-        self._parts: list[str] = []
-        self._number = 1
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag in _BLOCKS:
-            self._end_line()
-        self._hidden += tag in _HIDDEN
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _BLOCKS:
-            self._end_line()
-        self._hidden = max(0, self._hidden - (tag in _HIDDEN))
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            if not self._parts:
-                self._number = self.getpos()[0] + len(data) - len(data.lstrip("\n"))
-            self._parts.append(data)
-
-    def close(self) -> None:
-        super().close()
-        self._end_line()
-
-    def _end_line(self) -> None:
-        text = " ".join("".join(self._parts).split())
-        self._parts.clear()
-        if text:
-            self.lines.append(Line(self._number, text))
+def _line(number: int, parts: list[str]) -> Iterator[Line]:
+    text = " ".join(unescape("".join(parts)).split())
+    if text:
+        yield Line(number, text)

@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, TextIO
 
 from rag.errors import SourceUnreadable
 from rag.sources._fields import NONE, known, meaning
 from rag.sources._lines import MAX_LINE
 from rag.sources._open import empty, open_text
-from rag.sources._paper import make_paper, reject
+from rag.sources._paper import MAX_RAW, make_paper, reject
 from rag.sources._shapes import fields_of
 from rag.sources._unpack import PIECE, Damaged
-from rag.sources.jsonl import DECODER, TOO_DEEP
+from rag.sources.jsonl import DECODER, TOO_DEEP, as_line
 from rag.types import Record
 
+_OVERLAP = 500  # characters, in which a record can be seen to begin
 _SLACK = 16  # characters: an error so near to the end of the window may only be the window's
 _MAX_DEPTH = 3  # of objects around the list: `{"message": {"items": [...]}}`
 _MAX_OBJECT = 4 * MAX_LINE
@@ -94,21 +96,36 @@ class _Window:
                     raise _Bad("bad JSON: no array and no object")
             except _Bad as bad:
                 yield _Element(line, began, problem=str(bad))
-                self._skip_line()
+                yield from self._resume()
         if self._damage:
             yield _Element(self._line, "", problem=self._damage)
+
+    def _resume(self) -> Iterator[_Element]:
+        """Where the list broke off, go on with the next record that looks like those before."""
+        begin = self._next()
+        if not self._key or not begin:
+            self._skip_line()
+            return
+        if _first_key(self._peek(1000)) != self._key:
+            again = self._next_record()
+            if again is None:
+                self._skip_line()
+                return
+            self._advance(again - self._at)
+        with suppress(_Bad):
+            yield from self._rest_of_array()
 
     def _paper(self, line: int) -> Iterator[_Element]:
         value = yield from self._object(1)
         if value is None:
             return
-        text = json.dumps(value, ensure_ascii=False)
+        text = as_line(value)
         if known(value) & {"title", "abstract"} or not value or not _all_objects(value):
             yield _Element(line, text, value)
             return
         for name, inner in value.items():  # {"some id": {...}, "another": {...}}
             named = inner if "id" in inner else {"id": name, **inner}
-            yield _Element(line, json.dumps(named, ensure_ascii=False), named)
+            yield _Element(line, as_line(named), named)
 
     def _object(self, depth: int) -> Generator[_Element, None, dict[str, Any] | None]:
         """Look into an object for a list of papers. Returns its value where there is none."""
@@ -116,9 +133,9 @@ class _Window:
         found = False
         self._take("{")
         while self._next() != "}":
-            name = self._decoded()
-            if not isinstance(name, str):
+            if self._peek(1) != '"':
                 raise _Bad("bad JSON: a key that is no text")
+            name = self._decoded()
             self._next()
             self._take(":")
             begin = self._next()
@@ -147,6 +164,9 @@ class _Window:
 
     def _array(self) -> Iterator[_Element]:
         self._take("[")
+        yield from self._rest_of_array()
+
+    def _rest_of_array(self) -> Iterator[_Element]:
         while (begin := self._next()) != "]":
             if begin == ",":
                 self._take(",")
@@ -165,6 +185,10 @@ class _Window:
             text, value = self._decode()
         except _Bad as bad:
             return _Element(line, self._skip_bad(), problem=str(bad))
+        if self._key and not isinstance(value, dict):
+            again = self._next_record()
+            if again is not None and again < self._at + len(text):
+                text = self._text[self._at : again].rstrip(" \n,")  # it swallowed a record
         self._advance(len(text))
         if isinstance(value, dict) and not self._key:
             self._key = next(iter(value), "")
@@ -203,12 +227,24 @@ class _Window:
     def _skip_bad(self) -> str:
         """Go past what is no JSON: to its end if its brackets tell, else to the next record."""
         while (end := self._bad_end()) is None:
-            if len(self._text) - self._at > MAX_LINE or not self._grow():
+            if len(self._text) - self._at > MAX_LINE:
+                return self._skip_long()
+            if not self._grow():
                 end = len(self._text)
                 break
         text = self._text[self._at : end]
         self._advance(max(1, len(text)))
         return text.rstrip(" \n,")
+
+    def _skip_long(self) -> str:
+        """Go on to the next record, however far it is, and hold no more of this one."""
+        begin, again = self._peek(MAX_RAW), None
+        key = self._key or _first_key(begin)
+        while key and again is None:
+            self._advance(max(1, len(self._text) - self._at - _OVERLAP))
+            again = self._next_record(key) if self._grow() else len(self._text)
+        self._advance((len(self._text) if again is None else again) - self._at)
+        return begin
 
     def _bad_end(self) -> int | None:
         if self._text[self._at] not in "{[":
@@ -224,23 +260,25 @@ class _Window:
         return again if inside or torn else end
 
     def _balanced(self, strings: list[tuple[int, int]], limit: int) -> int | None:
-        depth = 0
+        opened: list[str] = []
         for token in _TOKEN.finditer(self._text, self._at, limit):
             sign = token.group()
             if sign[0] == '"':
                 strings.append(token.span())
                 continue
-            depth += 1 if sign in "{[" else -1
-            if depth == 0:
+            if sign in "{[":
+                opened.append("}" if sign == "{" else "]")
+            elif opened.pop() != sign:
+                return None
+            if not opened:
                 after = _BLANK.match(self._text, token.end())
                 following = self._text[after.end() : after.end() + 1] if after else ""
                 ends = following in (",", "]") or (not following and self._ended)
                 return token.end() if ends else None
         return None
 
-    def _next_record(self) -> int | None:
-        own = _FIRST_KEY.match(self._text, self._at)
-        key = self._key or (own[1] if own else "")
+    def _next_record(self, key: str = "") -> int | None:
+        key = key or self._key or _first_key(self._peek(1000))
         if not key:
             return None
         begin = re.compile(rf'[,\n]\s{{0,100}}(?=\{{\s{{0,100}}"{re.escape(key)}"\s{{0,100}}:)')
@@ -295,6 +333,11 @@ class _Window:
         self._text, self._at = ahead + piece, 0
         self._ended = not piece
         return bool(piece)
+
+
+def _first_key(text: str) -> str:
+    match = _FIRST_KEY.match(text)
+    return match[1] if match else ""
 
 
 def _all_objects(value: dict[str, Any]) -> bool:

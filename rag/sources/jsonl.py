@@ -47,6 +47,11 @@ def _record(line: Line, source: str, fields: Mapping[str, str], keep_id: bool) -
     return make_paper(fields_of(value, fields), source, number, text, keep_id=keep_id)
 
 
+def as_line(value: object) -> str:
+    """A value as one line of JSON that can be stored: a lone surrogate cannot."""
+    return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode()
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Of two values for one key, the standard library would silently take the last."""
     found = dict(pairs)

@@ -34,7 +34,7 @@ def _record(block: Block, source: str) -> Record:
         "authors": [_name(name) for name in tags.get("FAU") or tags.get("AU") or []],
         "year": _first(tags, "DP", "DEP", "EDAT"),
         "venue": _first(tags, "JT", "TA"),
-        "categories": [*tags.get("MH", []), *tags.get("OT", [])],
+        "categories": [*(name.lstrip("*") for name in tags.get("MH", [])), *tags.get("OT", [])],
         "doi": _doi(tags),
         "pmid": _first(tags, "PMID"),
         "language": _first(tags, "LA"),

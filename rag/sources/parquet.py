@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from rag.sources._fields import NONE, meaning
 from rag.sources._open import empty, first_bytes, open_seekable
 from rag.sources._paper import make_paper, reject
 from rag.sources._shapes import KEYS, fields_of
+from rag.sources.jsonl import as_line
 from rag.types import Record, Rejected
 
 _ROWS = 256
@@ -65,8 +65,7 @@ class Parquet:
     def _record(self, row: dict[str, Any] | None, source: str, number: int) -> Record:
         if row is None:
             return reject(source, number, "text that is not UTF-8", "")
-        raw = json.dumps(row, ensure_ascii=False, default=str)
-        raw = raw.encode("utf-8", "replace").decode()
+        raw = as_line(row)
         record = make_paper(fields_of(row, self._fields), source, number, raw)
         if isinstance(record, Rejected):
             return replace(record, format=_LINES, fields=tuple(self._fields.items()))

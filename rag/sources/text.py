@@ -17,6 +17,7 @@ from rag.types import Record
 
 _LONG_WORDS = 30
 _MAX_TITLE = 300
+_WRAPPED = 200  # characters in a line
 _MAX_PARAGRAPH = 4 * MAX_ABSTRACT
 _LABELS = {
     "title": "title", "abstract": "abstract", "summary": "abstract", "author": "authors",
@@ -64,6 +65,15 @@ def is_labelled(text: str) -> bool:
     return {_LABELS[match[1].lower()] for match in found} >= {"title", "abstract"}
 
 
+def is_wrapped(text: str) -> bool:
+    """Whether abstracts are broken into short lines, which those of a pasted page are not."""
+    lines = [Line(n, line) for n, line in enumerate(text.split("\n"), 1)]
+    return any(
+        len(p.lines) > 2 and max(map(len, p.lines)) <= _WRAPPED and _is_long(p.text)
+        for p in _paragraphs(lines)
+    )
+
+
 def looks_like_text(text: str) -> bool:
     """Whether a text begins with a title and an abstract."""
     lines = [Line(n, line) for n, line in enumerate(text.split("\n"), 1)]
@@ -79,7 +89,8 @@ def _paragraphs(lines: Iterable[Line]) -> Iterator[_Paragraph]:
     number, gathered, size = 0, list[str](), 0
     for line in lines:
         blank = not line.text.strip() and not line.problem
-        if gathered and (blank or line.problem or size > _MAX_PARAGRAPH):
+        heading = line.text.startswith("#") or (gathered and gathered[-1].startswith("#"))
+        if gathered and (blank or heading or line.problem or size > _MAX_PARAGRAPH):
             yield _Paragraph(number, tuple(gathered))
             gathered, size = [], 0
         if line.problem:
@@ -167,7 +178,8 @@ class _State:
             return
         open_title = "title" in self._fields and "abstract" not in self._fields
         if open_title and "authors" not in self._fields and _are_names(text):
-            self._add("authors", re.sub(r"(?i)^by\s+|[*\d]", "", text), paragraph)
+            names = re.sub(r"(?i)^by\s+|[*\d]", "", text).replace(" and ", ", ")
+            self._add("authors", names.replace(",", ";"), paragraph)
             return
         yield from self.end()
         self._add("title", _heading(text), paragraph)
