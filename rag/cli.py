@@ -92,8 +92,8 @@ def _ingest(args: Namespace) -> int:
             format=args.format,
             rebuild=args.rebuild,
             limit=args.limit,
-            prune=args.prune,
             vectors="later" if args.later else "now",
+            prune=args.prune,
             progress=progress,
         )
     rejects = _home(args) / "rejected.jsonl"
@@ -222,6 +222,12 @@ def _delete(args: Namespace) -> int:
     return DONE
 
 
+def _eval(args: Namespace) -> int:
+    from eval.cli import main as evaluate
+
+    return evaluate(args.words, own_process=args.own_process)
+
+
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "ingest": _ingest,
     "search": _search,
@@ -233,6 +239,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "export": _cli_export.run,
     "restore": _cli_snapshot.run_restore,
     "snapshot": _cli_snapshot.run,
+    "eval": _eval,
 }
 
 
