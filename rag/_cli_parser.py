@@ -100,6 +100,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    from rag._cli_eval import add as add_eval
+
     parser = argparse.ArgumentParser(
         prog="footnoted",
         description="Ask a pile of scientific abstracts; every sentence of an answer is footnoted.",
@@ -119,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     _cli_doctor.add(commands)
     _cli_export.add(commands)
     _cli_snapshot.add(commands)
+    add_eval(commands)
     return parser
 
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 _EVERY = 10.0  # seconds between two plain lines: a log wants few
 _UNITS = {
     "reading": "paper",
-    "comparing": "paper",
     "words": "paper",
+    "comparing": "paper",
     "embedding": "chunk",
     "indexing": "chunk",
     "asking": "question",

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _FILE = "sums.json"
-_LIVING = ("chroma.sqlite3",)  # which Chroma also writes to when it is only read; checked otherwise
+# Chroma writes to these also when it is only read: its database is checked by SQLite itself, and
+# of the lengths its search makes no use.
+_LIVING = ("chroma.sqlite3", "length.bin")
 
 
 def seal(folder: Path) -> None:

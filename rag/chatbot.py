@@ -72,8 +72,8 @@ from rag.types import (
 )
 
 DEFAULT_HOME = ".footnoted"
-_VENUES = 20  # that `info` names
 _ATTEMPTS = 5  # at opening an index while others publish new ones
+_VENUES = 20  # that `info` names
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
 _NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
 
@@ -107,8 +107,8 @@ class Chatbot:
         limit: int | None = None,
         fields: Mapping[str, str] | None = None,
         since: date | None = None,
-        prune: bool = False,
         vectors: Literal["now", "background", "later"] = "now",
+        prune: bool = False,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
@@ -120,10 +120,10 @@ class Chatbot:
 
         Papers are found by their words seconds after they are read. Their vectors take longer:
         they are waited for ("now"), made by a thread while this returns ("background"; `wait`
-        waits for it), or left to a later call ("later").
+        waits for it), or left to a later call ("later"). `prune` removes what a source gave
+        before and no longer gives, unless another gives it; it needs whole sources, so that
+        `since` and a query half done are left aside.
 
-        `prune` removes what a source gave before and no longer gives, unless another gives it;
-        it needs whole sources, so that `since` and a query half done are left aside.
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
         """
@@ -273,9 +273,8 @@ class Chatbot:
     ) -> Iterator[str]:
         """Papers as text for other programs: bibtex, ris, jsonl or csv, in pieces."""
         library = self._library()
-        twins = {i: [j for j in group if j != i] for group in library.duplicates() for i in group}
         papers = chosen_papers(library, paper_ids, checked_filters(filters))
-        return write(papers, format, twins)
+        return write(papers, format, library.same_as(library.row_ids()[1]))
 
     def delete(self, *paper_ids: str) -> int:
         """Remove papers from library and index; the number that were there."""

@@ -95,8 +95,8 @@ def _ingest(args: Namespace) -> int:
             limit=args.limit,
             fields=args.map,
             since=args.since,
-            prune=args.prune,
             vectors="later" if args.later else "now",
+            prune=args.prune,
             progress=progress,
         )
     rejects = _home(args) / "rejected.jsonl"
@@ -225,6 +225,12 @@ def _delete(args: Namespace) -> int:
     return DONE
 
 
+def _eval(args: Namespace) -> int:
+    from eval.cli import main as evaluate
+
+    return evaluate(args.words, own_process=args.own_process)
+
+
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "ingest": _ingest,
     "search": _search,
@@ -236,6 +242,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "export": _cli_export.run,
     "restore": _cli_snapshot.run_restore,
     "snapshot": _cli_snapshot.run,
+    "eval": _eval,
 }
 
 

@@ -9,6 +9,8 @@ found. `benchmarks/retrieval.py` measures the alternatives.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -56,25 +58,23 @@ class Retriever:
         lexical = self._index.lexical
         words = question[:_LONGEST] if mode != "dense" or dense is None else ""
         shares = lexical.scores(words)
-        found = set[int]()
+        candidates = set[int]()
         if dense is not None and vector is not None:
             names = (paper_of(name) for name, _ in dense.search(vector, depth, allowed))
-            found.update(row for name in names if (row := lexical.row(name)) is not None)
-        found.update(lexical.best(shares, depth, self._inside(allowed)).tolist())
-        rows = np.array(sorted(found), np.int64)
+            candidates.update(row for name in names if (row := lexical.row(name)) is not None)
+        candidates.update(lexical.best(shares, depth, self._inside(allowed)).tolist())
+        rows = np.array(sorted(candidates), np.int64)
         bm25 = shares[rows]
         most = lexical.most(words)
         chunk_ids, cosines = self._near(dense, vector, rows)
         weight = {"hybrid": self._dense_weight, "dense": 1.0, "lexical": 0.0}[mode]
         score = fuse(cosines, bm25 / most if most > 0 else bm25, weight)
-        order = np.lexsort((rows, -score))[:k]
-        return self._hits(
-            [
-                _Found(lexical.ids[rows[i]], float(score[i]), chunk_ids[i], cosines[i], bm25[i])
-                for i in order
-            ],
-            words,
-        )
+        order = np.lexsort((rows, -score))[: 2 * k]  # some may be twins of others, or gone
+        found = [
+            _Found(lexical.ids[rows[i]], float(score[i]), chunk_ids[i], cosines[i], bm25[i])
+            for i in order
+        ]
+        return list(islice(self._hits(found, question[:_LONGEST]), k))
 
     def _near(
         self, dense: Dense | None, vector: Floats | None, rows: Rows
@@ -89,21 +89,22 @@ class Retriever:
             return None
         return np.flatnonzero(np.isin(self._index.paper_rows, allowed, assume_unique=True))
 
-    def _hits(self, found: list[_Found], words: str) -> list[Hit]:
+    def _hits(self, found: list[_Found], question: str) -> Iterator[Hit]:
         papers = self._library.get([item.paper for item in found])
-        hits: list[Hit] = []
+        same_as = self._library.same_as(list(papers))
+        shown, rank = set[str](), 1
         for item in found:
-            paper = papers.get(item.paper)
-            chunk = self._chunk(paper, item.chunk, words) if paper else None
-            if paper and chunk:  # else it was deleted or replaced since the index was made
-                hits.append(
-                    Hit(
-                        len(hits) + 1, min(max(item.score, 0.0), 1.0), paper, chunk,
-                        None if np.isnan(item.cosine) else float(item.cosine),
-                        float(item.bm25) or None,
-                    )
-                )  # fmt: skip
-        return hits
+            paper, twins = papers.get(item.paper), same_as.get(item.paper, ())
+            chunk = self._chunk(paper, item.chunk, question) if paper else None
+            if not paper or not chunk or not shown.isdisjoint(twins):
+                continue  # deleted or replaced since the index was made; or shown under another id
+            shown.add(paper.id)
+            yield Hit(
+                rank, min(max(item.score, 0.0), 1.0), paper, chunk,
+                None if np.isnan(item.cosine) else float(item.cosine),
+                float(item.bm25) or None, twins,
+            )  # fmt: skip
+            rank += 1
 
     def _chunk(self, paper: Paper, chunk_id: str | None, words: str) -> Chunk | None:
         """Cut again rather than stored, so that a span always fits the abstract as it is now."""
