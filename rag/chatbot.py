@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import date
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -54,7 +55,8 @@ from rag.library import Library
 from rag.registry import lookup
 from rag.retrieve import Retriever
 from rag.sample import resolve
-from rag.sources import open_source
+from rag.sources import Meter, open_source
+from rag.sources.live import Desk, Live, open_live
 from rag.stores import STORES
 from rag.types import (
     Answer,
@@ -105,24 +107,37 @@ class Chatbot:
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        since: date | None = None,
         vectors: Literal["now", "background", "later"] = "now",
         prune: bool = False,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
+        `fields` says what the fields of a paper are called in a CSV, JSON or Parquet file:
+        {"title": "Name", "abstract": "Beschreibung"}; what it leaves out is guessed. `since`
+        limits live queries (`arxiv:QUERY`) to what came out on that day or later; in files it
+        passes over nothing.
+
         Papers are found by their words seconds after they are read. Their vectors take longer:
         they are waited for ("now"), made by a thread while this returns ("background"; `wait`
         waits for it), or left to a later call ("later"). `prune` removes what a source gave
-        before and no longer gives, unless another gives it.
+        before and no longer gives, unless another gives it; it needs whole sources, so that
+        `since` and a query half done are left aside.
 
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
         """
         self.wait()
         with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
-            records = islice(self._records(sources, format), limit) if sources else None
-            report = self._ingest_words(library, records, rebuild, prune, progress)
+            desk = Desk(self._cursors, sources=len(sources), limit=limit, whole=prune)
+            live = Live(self.settings.connectors, None if prune else since, desk)
+            meter = Meter()
+            found = self._records(sources, format, fields, meter, live)
+            records = desk.counted(found) if sources else None
+            watched = desk.watching(meter.watched(progress, limit))
+            report = self._ingest_words(library, records, rebuild, prune, watched, desk=desk)
             if vectors == "now":
                 self._ingest_vectors(library, progress)
         if vectors == "background":
@@ -144,12 +159,18 @@ class Chatbot:
         *sources: str | Path,
         format: str | None = None,
         limit: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        since: date | None = None,
         prune: bool = False,
         progress: Progress = silent,
     ) -> tuple[IngestReport, list[Rejected]]:
         """What `ingest` would report, and the first records it would reject; writes nothing."""
-        records = islice(self._records(sources, format), limit)
-        return rehearse(self.home, records, progress, prune=prune)
+        desk = Desk(sources=len(sources), limit=limit)  # without a folder: no cursor moves
+        live = Live(self.settings.connectors, None if prune else since, desk)
+        meter = Meter()
+        records = desk.counted(self._records(sources, format, fields, meter, live))
+        watched = desk.watching(meter.watched(progress, limit))
+        return rehearse(self.home, records, watched, prune=prune)
 
     def search(
         self,
@@ -254,9 +275,8 @@ class Chatbot:
     ) -> Iterator[str]:
         """Papers as text for other programs: bibtex, ris, jsonl or csv, in pieces."""
         library = self._library()
-        twins = {i: [j for j in group if j != i] for group in library.duplicates() for i in group}
         papers = chosen_papers(library, paper_ids, checked_filters(filters))
-        return write(papers, format, twins)
+        return write(papers, format, library.same_as(library.row_ids()[1]))
 
     def delete(self, *paper_ids: str) -> int:
         """Remove papers from library and index; the number that were there."""
@@ -356,6 +376,8 @@ class Chatbot:
         rebuild: bool,
         prune: bool,
         progress: Progress,
+        *,
+        desk: Desk,
     ) -> IngestReport:
         manifest = None if rebuild else Manifest.read(self._index_root)
         if manifest:
@@ -363,9 +385,13 @@ class Chatbot:
         report = IngestReport()
         if records is not None:
             rejects = self.home / "rejected.jsonl"
-            report = store_records(library, records, rejects, progress, prune=prune)
+            report = store_records(
+                library, records, rejects, progress, prune=prune, go_on=desk.resumed
+            )
+            desk.close()
         if library.count() or manifest:
             build_words(library, self._index_root, self._recipe, progress, anew=rebuild)
+            library.link_twins(lambda done: progress("comparing", done, None))
         return report
 
     def _ingest_vectors(self, library: Library, progress: Progress) -> None:
@@ -384,11 +410,21 @@ class Chatbot:
             self._ingest_vectors(library, progress)
 
     def _records(
-        self, sources: Sequence[str | Path], format: str | None
+        self,
+        sources: Sequence[str | Path],
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        live: Live,
     ) -> Iterator[tuple[str, Record]]:
+        alone = len(sources) == 1
         opened = [  # first of all, so that a wrong name is told before anything is stored
-            (str(s), self._open_source(str(s), format, alone=len(sources) == 1)) for s in sources
+            (str(s), self._open_source(str(s), format, fields, meter, live, alone=alone))
+            for s in sources
         ]
+        return self._read(opened)
+
+    def _read(self, opened: list[tuple[str, Iterator[Record]]]) -> Iterator[tuple[str, Record]]:
         for name, stream in opened:
             seen = 0
             try:
@@ -396,14 +432,28 @@ class Chatbot:
                     seen += 1
                     yield name, record
             except SourceError as error:
-                if len(sources) == 1 and not seen:
+                if len(opened) == 1 and not seen:
                     raise
                 yield name, Rejected(name, 0, str(error), "")
 
-    def _open_source(self, address: str, format: str | None, *, alone: bool) -> Iterator[Record]:
+    def _open_source(
+        self,
+        address: str,
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        live: Live,
+        *,
+        alone: bool,
+    ) -> Iterator[Record]:
         """One unreadable file among several is a reject; a name that is wrong is an error."""
         try:
-            return open_source(resolve(address), format, self.settings.plugins.sources)
+            query = None if format else open_live(address, live)
+            if query is not None:
+                meter.expect(None)
+                return query
+            extra = self.settings.plugins.sources
+            return open_source(resolve(address), format, extra, fields, meter)
         except SourceUnreadable as error:
             if alone:
                 raise
@@ -465,6 +515,12 @@ class Chatbot:
 
     def _rarity(self, word: str) -> float:
         return self._open_index(vectors=False).lexical.rarity(word)
+
+    @property
+    def _cursors(self) -> Path:
+        """Where it is kept how far live queries came."""
+        given = self.settings.connectors.cursors
+        return Path(given).expanduser() if given else self.home / "cursors"
 
     @property
     def _index_root(self) -> Path:

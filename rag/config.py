@@ -98,6 +98,32 @@ class StoreSettings(_Section):
     name: str = "chroma"
 
 
+class ConnectorSettings(_Section):
+    """Live queries. An address is what stands in front of the documented path; times in seconds.
+
+    `*_pause` lies between two requests, `timeout` limits the wait for more of one reply, and
+    `patience` everything that is tried for one page. `cursors`: where it is kept how far a query
+    came; None means `cursors` in the home. `page_size`: records a request, None the usual.
+    """
+
+    arxiv_url: str = "https://export.arxiv.org"
+    openalex_url: str = "https://api.openalex.org"
+    pubmed_url: str = "https://eutils.ncbi.nlm.nih.gov"
+    hf_url: str = "https://huggingface.co"
+    arxiv_pause: float = Field(3.0, ge=0)
+    openalex_pause: float = Field(0.1, ge=0)
+    pubmed_pause: float | None = Field(None, ge=0)
+    hf_pause: float = Field(0.5, ge=0)
+    mailto: str | None = None
+    openalex_key: SecretStr | None = None
+    ncbi_key: SecretStr | None = None
+    timeout: float = Field(60.0, gt=0)
+    patience: float = Field(600.0, gt=0)
+    retries: int = Field(6, ge=0)
+    page_size: int | None = Field(None, ge=1)
+    cursors: str | None = None
+
+
 class Registries(_Section):
     """Implementations of the user's own: name = "package.module:Class"."""
 
@@ -117,6 +143,7 @@ class Settings(_Section):
     backend: BackendSettings = BackendSettings()
     answer: AnswerSettings = AnswerSettings()
     store: StoreSettings = StoreSettings()
+    connectors: ConnectorSettings = ConnectorSettings()
     plugins: Registries = Registries()
 
     @classmethod

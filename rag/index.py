@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag._seal import seal
 from rag.chunking import CHUNKER_VERSION, chunks, context_text
 from rag.errors import IndexFailure, IndexMismatch, IndexMissing
 from rag.lexical import LEXICAL_VERSION, LexicalIndex
@@ -110,6 +111,7 @@ class Manifest:
 
     def publish(self, root: Path, folder: str) -> None:
         """Make this the current one, `folder` being new: flushed to disk, written, renamed."""
+        seal(root / folder)
         _sync_tree(root / folder)
         part = root / f"{_MANIFEST}.part"
         with part.open("w", encoding="utf-8") as file:

@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -100,9 +100,12 @@ def store_records(
     progress: Progress = silent,
     *,
     prune: bool = False,
+    go_on: bool = False,
 ) -> IngestReport:
     """Step 1: (source, record) pairs into the library; rejects into a JSONL file of this run.
 
+    `progress` is called once a batch is safe: what it says is read may be forgotten elsewhere.
+    With `go_on` the rejects of a run that was interrupted stay in front of this one's.
     With `prune`, papers that a source gave before and no longer gives lose that source, and are
     removed where it was their only one; `IngestReport.removed` counts these.
     """
@@ -110,12 +113,12 @@ def store_records(
     counts: Counter[str] = Counter()
     part = rejects.with_name(rejects.name + ".part")
     read = _Read(prune)
-    with part.open("w", encoding="utf-8") as file:
+    with part.open("a" if go_on else "w", encoding="utf-8") as file:
         for batch in _timely(records):
             bad = [record for _, record in batch if isinstance(record, Rejected)]
             good = [(r, address(source)) for source, r in batch if isinstance(r, Paper)]
             read.note(batch)
-            file.writelines(json.dumps(asdict(r), ensure_ascii=True) + "\n" for r in bad)
+            file.writelines(json.dumps(r.to_dict(), ensure_ascii=True) + "\n" for r in bad)
             file.flush()
             counts.update(library.upsert(good, run))
             counts["rejected"] += len(bad)
@@ -125,7 +128,6 @@ def store_records(
     else:
         part.unlink()
     removed = sum(_prune(library, source, run, read) for source in read.whole())
-    library.link_twins(lambda done: progress("comparing", done, None))
     return IngestReport(**counts, removed=removed)
 
 

@@ -14,7 +14,8 @@ from tests.conftest import ROOT
 
 HEAVY = {
     "llama_index", "chromadb", "torch", "gradio", "openai", "sentence_transformers", "transformers",
-    "bm25s", "Stemmer", "tokenizers", "safetensors", "scipy", "httpx",
+    "bm25s", "Stemmer", "tokenizers", "safetensors", "scipy", "httpx", "pyarrow", "bibtexparser",
+    "rispy", "defusedxml", "backports",
 }  # fmt: skip
 # Values and names that any module may lean on.
 _SHARED = {"rag.types", "rag.errors"}

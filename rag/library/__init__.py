@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from rag.errors import LibraryError
 from rag.library._check import Salvaged, check, mend, salvage
 from rag.library._identity import normalised_title, paper_id
-from rag.library._rows import COLUMNS, fold, paper_of, unsqueeze
+from rag.library._rows import COLUMNS, content_hash, fold, paper_of, unsqueeze
 from rag.library._schema import FORMAT, connect, copy_file, format_of, readable
+from rag.library._tables import drop_records, marks, parts, remove_paper
 from rag.library._twins import Twins
-from rag.library._write import Outcome, Writer, drop_records, marks, parts, remove_paper
+from rag.library._write import Outcome, Writer
 from rag.types import Filters, Paper
 
 _TOKENS = "#tokens"  # after a model's name: its token codes, where vectors are kept
@@ -38,6 +39,7 @@ class Library:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open, making or migrating the file where it may be written. Raises LibraryError."""
         self.path = path
+        self._twins: tuple[tuple[int, int], dict[str, tuple[str, ...]]] | None = None
         self._remembered: dict[tuple[Filters, int], NDArray[np.int64]] = {}
         try:
             self._db = connect(path, read_only=read_only)
@@ -241,7 +243,11 @@ class Library:
 
     def same_as(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The other ids of the work, for those of these papers that have any."""
-        return Twins(self._db).of(ids)
+        state = next(self._read("PRAGMA data_version"))[0], self._db.total_changes
+        if self._twins is None or self._twins[0] != state:
+            self._twins = state, Twins(self._db).others()
+        others = self._twins[1]
+        return {i: others[i] for i in ids if i in others}
 
     def duplicates(self) -> list[tuple[str, ...]]:
         """Ids of the papers that are one work, a tuple for each work, the first ingested first."""
@@ -347,4 +353,12 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     return " AND ".join(clauses), values
 
 
-__all__ = ["FORMAT", "Library", "LibraryError", "Outcome", "normalised_title", "paper_id"]
+__all__ = [
+    "FORMAT",
+    "Library",
+    "LibraryError",
+    "Outcome",
+    "content_hash",
+    "normalised_title",
+    "paper_id",
+]
