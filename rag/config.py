@@ -93,7 +93,10 @@ class AnswerSettings(_Section):
 
 
 class StoreSettings(_Section):
-    """Where vectors live: "chroma" (embedded) or a "package.module:Class" of yours."""
+    """Where vectors live: "chroma" (embedded), "compact" (a 32nd of the memory), or your own.
+
+    Yours is named as "package.module:Class".
+    """
 
     name: str = "chroma"
 
