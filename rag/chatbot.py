@@ -30,6 +30,7 @@ from rag.embedding import Embedder, make_embedder
 from rag.errors import (
     BackendError,
     BackendInterrupted,
+    ConfigError,
     IndexFailure,
     IndexMissing,
     SourceError,
@@ -117,6 +118,8 @@ class Chatbot:
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
         """
+        if prune and (limit is not None or not sources):
+            raise ConfigError("to prune, give sources, and no limit: a source must be read whole.")
         self.wait()
         with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
             records = islice(self._records(sources, format), limit) if sources else None
