@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import date
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -22,11 +23,12 @@ from numpy.typing import NDArray
 
 from rag import prompt, refuse
 from rag._answering import Clock, Draft, Remembering, checked_filters, chosen_papers, disk_by_part
+from rag._codes import Question
 from rag._ranking import Ranker
 from rag.backends import BACKENDS
 from rag.cite import cite, render
 from rag.config import Settings
-from rag.embedding import Embedder, make_embedder
+from rag.embedding import Embedder, has_tokens, make_embedder
 from rag.errors import (
     BackendError,
     BackendInterrupted,
@@ -54,7 +56,8 @@ from rag.library import Library
 from rag.registry import lookup
 from rag.retrieve import Retriever
 from rag.sample import resolve
-from rag.sources import open_source
+from rag.sources import Meter, open_source
+from rag.sources.live import Desk, Live, open_live
 from rag.stores import STORES
 from rag.types import (
     Answer,
@@ -71,6 +74,7 @@ from rag.types import (
 )
 
 DEFAULT_HOME = ".footnoted"
+_LONGEST = 4_000  # characters of a question that are embedded; an encoder reads less
 _ATTEMPTS = 5  # at opening an index while others publish new ones
 _VENUES = 20  # that `info` names
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
@@ -104,16 +108,24 @@ class Chatbot:
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        since: date | None = None,
         vectors: Literal["now", "background", "later"] = "now",
         prune: bool = False,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
+        `fields` says what the fields of a paper are called in a CSV, JSON or Parquet file:
+        {"title": "Name", "abstract": "Beschreibung"}; what it leaves out is guessed. `since`
+        limits live queries (`arxiv:QUERY`) to what came out on that day or later; in files it
+        passes over nothing.
+
         Papers are found by their words seconds after they are read. Their vectors take longer:
         they are waited for ("now"), made by a thread while this returns ("background"; `wait`
         waits for it), or left to a later call ("later"). `prune` removes what a source gave
-        before and no longer gives, unless another gives it.
+        before and no longer gives, unless another gives it; it needs whole sources, so that
+        `since` and a query half done are left aside.
 
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
@@ -122,8 +134,13 @@ class Chatbot:
             raise ConfigError("to prune, give sources, and no limit: a source must be read whole.")
         self.wait()
         with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
-            records = islice(self._records(sources, format), limit) if sources else None
-            report = self._ingest_words(library, records, rebuild, prune, progress)
+            desk = Desk(self._cursors, sources=len(sources), limit=limit, whole=prune)
+            live = Live(self.settings.connectors, None if prune else since, desk)
+            meter = Meter()
+            found = self._records(sources, format, fields, meter, live)
+            records = desk.counted(found) if sources else None
+            watched = desk.watching(meter.watched(progress, limit))
+            report = self._ingest_words(library, records, rebuild, prune, watched, desk=desk)
             if vectors == "now":
                 self._ingest_vectors(library, progress)
         if vectors == "background":
@@ -145,12 +162,18 @@ class Chatbot:
         *sources: str | Path,
         format: str | None = None,
         limit: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        since: date | None = None,
         prune: bool = False,
         progress: Progress = silent,
     ) -> tuple[IngestReport, list[Rejected]]:
         """What `ingest` would report, and the first records it would reject; writes nothing."""
-        records = islice(self._records(sources, format), limit)
-        return rehearse(self.home, records, progress, prune=prune)
+        desk = Desk(sources=len(sources), limit=limit)  # without a folder: no cursor moves
+        live = Live(self.settings.connectors, None if prune else since, desk)
+        meter = Meter()
+        records = desk.counted(self._records(sources, format, fields, meter, live))
+        watched = desk.watching(meter.watched(progress, limit))
+        return rehearse(self.home, records, watched, prune=prune)
 
     def search(
         self,
@@ -172,11 +195,11 @@ class Chatbot:
         """`search`, with the seconds that embedding, searching, and both took."""
         clock = Clock()
         mode, wanted = mode or self.settings.retrieval.mode, checked_filters(filters)
-        vector = None
+        asked = None
         if self.search_mode(mode) != "lexical" and query.strip():
-            vector = self._query_vector(query)
+            asked = self._question(query)
         clock.lap("embed")
-        hits = self._ranked(query, vector, k, wanted, mode)
+        hits = self._ranked(query, asked, k, wanted, mode)
         clock.lap("search")
         return hits, clock.read()
 
@@ -220,11 +243,11 @@ class Chatbot:
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error))))
             return
         settings = self.settings.retrieval
-        vector = self._query_vector(asked)
-        hits = self._ranked(asked, vector, settings.k, wanted, settings.mode)
+        question_ = self._question(asked)
+        hits = self._ranked(asked, question_, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
-        refusal = self._refusal(asked if tokens(question) else question, vector, hits)
+        refusal = self._refusal(asked if tokens(question) else question, question_.vector, hits)
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
@@ -356,6 +379,8 @@ class Chatbot:
         rebuild: bool,
         prune: bool,
         progress: Progress,
+        *,
+        desk: Desk,
     ) -> IngestReport:
         manifest = None if rebuild else Manifest.read(self._index_root)
         if manifest:
@@ -363,7 +388,10 @@ class Chatbot:
         report = IngestReport()
         if records is not None:
             rejects = self.home / "rejected.jsonl"
-            report = store_records(library, records, rejects, progress, prune=prune)
+            report = store_records(
+                library, records, rejects, progress, prune=prune, go_on=desk.resumed
+            )
+            desk.close()
         if library.count() or manifest:
             build_words(library, self._index_root, self._recipe, progress, anew=rebuild)
             library.link_twins(lambda done: progress("comparing", done, None))
@@ -385,11 +413,21 @@ class Chatbot:
             self._ingest_vectors(library, progress)
 
     def _records(
-        self, sources: Sequence[str | Path], format: str | None
+        self,
+        sources: Sequence[str | Path],
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        live: Live,
     ) -> Iterator[tuple[str, Record]]:
+        alone = len(sources) == 1
         opened = [  # first of all, so that a wrong name is told before anything is stored
-            (str(s), self._open_source(str(s), format, alone=len(sources) == 1)) for s in sources
+            (str(s), self._open_source(str(s), format, fields, meter, live, alone=alone))
+            for s in sources
         ]
+        return self._read(opened)
+
+    def _read(self, opened: list[tuple[str, Iterator[Record]]]) -> Iterator[tuple[str, Record]]:
         for name, stream in opened:
             seen = 0
             try:
@@ -397,14 +435,28 @@ class Chatbot:
                     seen += 1
                     yield name, record
             except SourceError as error:
-                if len(sources) == 1 and not seen:
+                if len(opened) == 1 and not seen:
                     raise
                 yield name, Rejected(name, 0, str(error), "")
 
-    def _open_source(self, address: str, format: str | None, *, alone: bool) -> Iterator[Record]:
+    def _open_source(
+        self,
+        address: str,
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        live: Live,
+        *,
+        alone: bool,
+    ) -> Iterator[Record]:
         """One unreadable file among several is a reject; a name that is wrong is an error."""
         try:
-            return open_source(resolve(address), format, self.settings.plugins.sources)
+            query = None if format else open_live(address, live)
+            if query is not None:
+                meter.expect(None)
+                return query
+            extra = self.settings.plugins.sources
+            return open_source(resolve(address), format, extra, fields, meter)
         except SourceUnreadable as error:
             if alone:
                 raise
@@ -427,19 +479,15 @@ class Chatbot:
         )
 
     def _ranked(
-        self,
-        question: str,
-        vector: NDArray[np.float32] | None,
-        k: int,
-        filters: Filters | None,
-        mode: Mode,
+        self, text: str, asked: Question | None, k: int, filters: Filters | None, mode: Mode
     ) -> list[Hit]:
         """Search, and reorder the first hits where both sides were asked."""
-        if mode != "hybrid" or vector is None:
-            return self._retriever(mode).search(question, vector, k, filters, mode)
-        depth = max(k, self.settings.rank.depth) if k > 0 else k
-        hits = self._retriever().search(question, vector, depth, filters, mode)
-        return self._ranker.rank(question, hits, self._library(), self._rarity)[: max(k, 0)]
+        retriever, vector = self._retriever(mode), None if asked is None else asked.vector
+        if mode != "hybrid" or asked is None or k < 1 or not self._ranker.wanted:
+            return retriever.search(text, vector, k, filters, mode)
+        depth = max(k, self.settings.rank.depth)
+        hits = retriever.search(text, vector, depth, filters, mode)
+        return self._ranker.rank(text, asked, hits, self._open_index(), self._library())[:k]
 
     def _open_index(self, *, vectors: bool = True) -> Index:
         """The current index; one that was published since takes the old one's place."""
@@ -460,12 +508,22 @@ class Chatbot:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _query_vector(self, question: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._embedder.embed_query([question])[0]
-        return vector
+    def _question(self, text: str) -> Question:
+        """The question's vectors; the encoder reads no more of a long one than its beginning."""
+        text = text[:_LONGEST]
+        if has_tokens(self._embedder):
+            return self._embedder.embed_question(text)
+        vector: NDArray[np.float32] = self._embedder.embed_query([text])[0]
+        return Question(vector, vector[None, :][:0], [])
 
     def _rarity(self, word: str) -> float:
         return self._open_index(vectors=False).lexical.rarity(word)
+
+    @property
+    def _cursors(self) -> Path:
+        """Where it is kept how far live queries came."""
+        given = self.settings.connectors.cursors
+        return Path(given).expanduser() if given else self.home / "cursors"
 
     @property
     def _index_root(self) -> Path:
@@ -496,7 +554,7 @@ class Chatbot:
 
     @cached_property
     def _ranker(self) -> Ranker:
-        return Ranker(self.settings.rank, self._embedder, self.settings.chunking.max_chars)
+        return Ranker(self.settings.rank, self._embedder.fingerprint)
 
     @cached_property
     def _backend(self) -> Backend:

@@ -84,14 +84,17 @@ def _ingest(args: Namespace) -> int:
         from rag._cli_rehearse import run as rehearse
 
         return rehearse(args)
-    if args.prune and (args.limit or not args.source):
-        return _misused("ingest: --prune needs whole sources: give a SOURCE, and no --limit")
+    if args.prune and (args.limit or args.since or not args.source):
+        needs = "give a SOURCE, and neither --limit nor --since"
+        return _misused(f"ingest: --prune needs whole sources: {needs}")
     with _bot(args) as (bot, _), _progress(args) as progress:
         report = bot.ingest(
             *args.source,
             format=args.format,
             rebuild=args.rebuild,
             limit=args.limit,
+            fields=args.map,
+            since=args.since,
             vectors="later" if args.later else "now",
             prune=args.prune,
             progress=progress,

@@ -229,6 +229,11 @@ class Dense:
         names = None if allowed is None else set(self.table.of_papers(allowed))
         return self.store.search(vector, k, names)
 
+    def hashes(self, row: int) -> list[bytes]:
+        """Hashes of the texts of a paper's chunks; `row` is its row number in the library."""
+        low, high = np.searchsorted(self.table.rows, [row, row + 1])
+        return [bytes(digest) for digest in self.table.hashes[low:high]]
+
     def similarities(
         self, vector: NDArray[np.float32], rows: Rows
     ) -> tuple[list[str | None], NDArray[np.float32]]:

@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -118,7 +118,7 @@ def store_records(
             bad = [record for _, record in batch if isinstance(record, Rejected)]
             good = [(r, address(source)) for source, r in batch if isinstance(r, Paper)]
             read.note(batch)
-            file.writelines(json.dumps(asdict(r), ensure_ascii=True) + "\n" for r in bad)
+            file.writelines(json.dumps(r.to_dict(), ensure_ascii=True) + "\n" for r in bad)
             file.flush()
             counts.update(library.upsert(good, run))
             counts["rejected"] += len(bad)
