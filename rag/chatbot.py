@@ -32,6 +32,7 @@ from rag.embedding import Embedder, has_tokens, make_embedder
 from rag.errors import (
     BackendError,
     BackendInterrupted,
+    ConfigError,
     IndexFailure,
     IndexMissing,
     SourceError,
@@ -129,6 +130,8 @@ class Chatbot:
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
         """
+        if prune and (limit is not None or not sources):
+            raise ConfigError("to prune, give sources, and no limit: a source must be read whole.")
         self.wait()
         with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
             desk = Desk(self._cursors, sources=len(sources), limit=limit, whole=prune)

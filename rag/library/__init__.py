@@ -26,7 +26,7 @@ from rag.library._rows import COLUMNS, content_hash, fold, paper_of, unsqueeze
 from rag.library._schema import FORMAT, connect, copy_file, format_of, readable
 from rag.library._tables import drop_records, marks, parts, remove_paper
 from rag.library._twins import Twins
-from rag.library._write import Outcome, Writer
+from rag.library._write import Outcome, Writer, storable
 from rag.types import Filters, Paper
 
 _REMEMBERED = 32  # answers to filters that are kept; at 75,000 papers at most 0.6 MB each
@@ -98,11 +98,10 @@ class Library:
         other sources, and of this run, are merged with it, field by field.
         """
         run = self.begin_run() if run is None else run
-        with self._transaction():
-            outcomes = Writer(self._db, run).store(papers)
-            if any(outcome != "unchanged" for outcome in outcomes):
-                self._bump_revision()
-        return outcomes
+        try:
+            return self._store(papers, run)
+        except (UnicodeEncodeError, OverflowError):
+            return self._store([(storable(paper), source) for paper, source in papers], run)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove papers; the number that were there."""
@@ -304,6 +303,13 @@ class Library:
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
                 [(key, model, blob) for key, blob in rows],
             )
+
+    def _store(self, papers: Sequence[tuple[Paper, str]], run: int) -> list[Outcome]:
+        with self._transaction():
+            outcomes = Writer(self._db, run).store(papers)
+            if any(outcome != "unchanged" for outcome in outcomes):
+                self._bump_revision()
+        return outcomes
 
     def _fact(self, name: str) -> int:
         return int(next(self._read("SELECT value FROM facts WHERE name = ?", (name,)))[0])
