@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from rag.errors import SourceError, SourceNotFound, SourceUnreadable
 from rag.sources import _zip
+from rag.sources._fields import NONE
 from rag.sources._looks import guess_by_look, refine
 from rag.sources._open import PARQUET, STDIN, first_bytes, first_text
 from rag.sources._unpack import SUFFIXES
@@ -22,7 +23,7 @@ _SUFFIXES = {
 _OURS = {*_SUFFIXES.values(), "beir", "hf_page", "hf_html", "pubmed_xml", "rejected", "text"}
 
 
-def guess_format(address: str, known: str) -> str:
+def guess_format(address: str, known: str, fields: Mapping[str, str] = NONE) -> str:
     """Guess from the suffix, else from how the file begins; `known` goes into the message."""
     path, mode = Path(address), _mode(address)
     hint = f"Use --format with one of: {known}."
@@ -35,7 +36,7 @@ def guess_format(address: str, known: str) -> str:
     if mode and is_corpus(path):
         return "beir"
     by_suffix = _by_suffix(path) if mode or _zip.split(address) else None
-    return _refined(address, by_suffix) if by_suffix else _by_look(address, hint)
+    return _refined(address, by_suffix) if by_suffix else _by_look(address, hint, fields)
 
 
 def expand(address: str, format: str | None) -> list[str] | None:
@@ -108,10 +109,10 @@ def _refined(address: str, by_suffix: str) -> str:
         return by_suffix  # whose reader says what is wrong
 
 
-def _by_look(address: str, hint: str) -> str:
+def _by_look(address: str, hint: str, fields: Mapping[str, str] = NONE) -> str:
     if first_bytes(address).startswith(PARQUET):
         return "parquet"
-    found = guess_by_look(first_text(address))
+    found = guess_by_look(first_text(address), fields)
     if found is None:
         raise SourceUnreadable(f"{address} is of no format that is known here. {hint}")
     return found

@@ -503,6 +503,7 @@ def test_parquet_without_a_title_names_its_columns(read):
     ("file", "data"),
     [
         ("a.csv", "Name,Beschreibung,Jahr,title\nA,Worte,2020,wrong\n"),
+        ("table", "Name;Beschreibung;Jahr;title\nA;Worte;2020;wrong\n"),
         ("a.tsv", "Name\tBeschreibung\tJahr\ttitle\nA\tWorte\t2020\twrong\n"),
         ("a.jsonl", '{"Name": "A", "Beschreibung": "Worte", "Jahr": 2020, "title": "wrong"}'),
         ("a.json", '[{"Name": "A", "Beschreibung": "Worte", "Jahr": 2020, "title": "wrong"}]'),
