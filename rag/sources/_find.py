@@ -20,6 +20,8 @@ _SUFFIXES = {
     ".tab": "tsv", ".bib": "bibtex", ".bibtex": "bibtex", ".biblatex": "bibtex", ".ris": "ris",
     ".nbib": "medline", ".medline": "medline", ".parquet": "parquet", ".atom": "arxiv_atom",
 }  # fmt: skip
+_BESIDE = frozenset("readme license licence notice changelog contributing authors todo".split())
+_PROSE = frozenset({"", ".txt", ".text", ".md"})
 _OURS = {*_SUFFIXES.values(), "beir", "hf_page", "hf_html", "pubmed_xml", "rejected", "text"}
 
 
@@ -93,10 +95,14 @@ def _mode(address: str) -> int:
 
 
 def _by_suffix(path: Path) -> str | None:
+    return _SUFFIXES.get(_unpacked_name(path).suffix)
+
+
+def _unpacked_name(path: Path) -> Path:
     name = path.name.lower()
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)
-    return _SUFFIXES.get(Path(name).suffix)
+    return Path(name)
 
 
 def _refined(address: str, by_suffix: str) -> str:
@@ -140,7 +146,13 @@ def _in_folder(folder: Path, format: str | None) -> Iterator[str]:
 
 
 def _perhaps(address: str) -> str | None:
+    name = _unpacked_name(Path(address))
+    if name.stem in _BESIDE:
+        return None
     try:
-        return _by_look(address, "")
+        found = _by_look(address, "")
     except SourceError:
         return None
+    # Any prose has a short paragraph above a long one: not every file of it is meant.
+    is_prose = found in ("text", "hf_page") and name.suffix not in _PROSE
+    return None if is_prose else found

@@ -15,6 +15,7 @@ _REJECTED = ('"source"', '"line"', '"reason"', '"raw"')  # the keys of a line of
 _RIS = re.compile(r"TY  ?-", re.MULTILINE)
 _BIBTEX = re.compile(r"^[ \t]*@[A-Za-z]+[ \t]*[{(]", re.MULTILINE)
 _MEDLINE = re.compile(r"^PMID ?- ?[0-9]", re.MULTILINE)
+_MARKDOWN = re.compile(r"^#{1,6} ", re.MULTILINE)
 _TAGGED = ((_RIS, "ris"), (_MEDLINE, "medline"))
 _XML = (
     ("<PubmedArticle", "pubmed_xml"),
@@ -47,7 +48,7 @@ def _of_lines(text: str, fields: Mapping[str, str]) -> str | None:
         return "bibtex"
     if is_labelled(text):
         return "text"
-    if looks_like_page(text) and not is_wrapped(text):
+    if looks_like_page(text) and not is_wrapped(text) and not _MARKDOWN.search(text):
         return "hf_page"
     return "text" if looks_like_text(text) else None
 
