@@ -7,7 +7,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from eval import _inside
 from eval._cli_parser import parse
 from rag._cli_output import put, put_json, say, width
 from rag._cli_progress import Progress
@@ -140,6 +142,82 @@ def _grounders(args: Namespace) -> int:
     return DONE
 
 
+def _make(args: Namespace) -> int:
+    from eval.making import make
+    from rag import Chatbot
+
+    settings = Settings.load(
+        _home(args), {"backend.name": args.backend, "backend.model": args.model}
+    )
+    with Chatbot.open(_home(args), settings) as bot, Progress(quiet=args.quiet) as progress:
+        model = None if settings.backend.name == "extractive" else _inside.backend_of(bot)
+        made = make(bot, args.n, args.seed, model=model, progress=progress)
+    if args.review:
+        made.questions = _reviewed(made.questions, args.review, args.seed)
+    made.save(Path(args.out))
+    for why, count in made.dropped.items():
+        say(f"{count} dropped: {why}")
+    if len(made.questions) < args.n:
+        say(f"these papers gave {len(made.questions)} questions, not {args.n}")
+    put(f"{len(made.questions)} questions -> {args.out}")
+    return DONE
+
+
+def _reviewed(questions: list[dict[str, Any]], share: int, seed: int) -> list[dict[str, Any]]:
+    """Show some of the questions, and leave out those that are turned down."""
+    from eval.retrieval import sample
+
+    shown = set(sample([q["id"] for q in questions], share, seed))
+    kept = []
+    for question in questions:
+        if question["id"] in shown:
+            gold = " ".join(question.get("gold_sentences", ())) or "(has no answer)"
+            say(f"\n{question['type']}: {question['question']}\n  {gold}", "")
+            if _typed("keep? [Y/n/q]: ") in {"n", "q"}:
+                continue
+        kept.append(question)
+    return kept
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return _typed_or_end(prompt).strip().lower()[:1]
+    except EOFError:
+        return ""
+
+
+def _from_feedback(args: Namespace) -> int:
+    from eval.feedback import from_feedback
+
+    added, known, left = from_feedback(Path(args.source or _home(args)), Path(args.out))
+    for item in left:
+        say(_left_out(item.to_dict()))
+    put(f"{added} questions added to the {known} of {args.out}")
+    if added:
+        say("add gold_papers, key_facts or answerable by hand, to measure more than grounding")
+    return DONE
+
+
+def _label(args: Namespace) -> int:
+    from eval.labelling import label, save_correction
+    from eval.text import labelled_text
+
+    folder = Path(args.run)
+    label(folder, args.n, args.seed, _typed_or_end, lambda t: say(t, ""))
+    found = save_correction(folder)
+    if args.json:
+        put_json(found)
+    else:
+        put(labelled_text(found))
+    return DONE
+
+
+def _typed_or_end(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return input()
+
+
 def _axis(key: str, values: Sequence[str] | None) -> list[str]:
     return [f"{key}={','.join(values)}"] if values else []
 
@@ -151,7 +229,10 @@ def _left_out(item: dict[str, object]) -> str:
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "compare": _compare,
+    "from-feedback": _from_feedback,
     "grounders": _grounders,
+    "label": _label,
+    "make": _make,
     "retrieval": _retrieval,
     "run": _run,
 }
