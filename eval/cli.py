@@ -63,6 +63,7 @@ def _run(args: Namespace) -> int:
 
     varied = [*_axis("backend.name", args.backend), *_axis("retrieval.mode", args.mode), *args.vary]
     fixed = [*_axis("backend.model", args.model and [args.model]), *args.set]
+    told: list[str] = []
     with Progress(quiet=args.quiet) as progress:
         reports = run_matrix(
             args.questions,
@@ -70,6 +71,7 @@ def _run(args: Namespace) -> int:
             args.out,
             fixed=fixed,
             varied=varied,
+            told=told.append,
             judge=args.judge,
             seed=args.seed,
             limit=args.limit,
@@ -91,7 +93,9 @@ def _run(args: Namespace) -> int:
         Path(args.markdown).write_text(markdown(reports, missed), encoding="utf-8")
     for text in missed:
         say(text)
-    return FAILED if missed else DONE
+    for text in told:
+        say(text)
+    return FAILED if missed or told else DONE
 
 
 def _compare(args: Namespace) -> int:
