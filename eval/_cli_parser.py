@@ -17,7 +17,8 @@ examples:
 _RUN = """\
 QUESTIONS is JSONL, a line an object with id and question and what a right answer must have:
 gold_papers or gold_titles, gold_sentences, key_facts, answerable, type. `sample:` stands for the
-290 that ship, about the papers of `footnoted ingest sample:`.
+290 that ship, about the papers of `footnoted ingest sample:`. PubMedQA, BioASQ and LitSearch are
+read as they are released: pubmedqa:PATH, bioasq:PATH, litsearch:PATH.
 
 Writes report.json, answers.jsonl and report.html to --out. Run again after a kill, or after a
 change: only what is new, changed or failed is asked again. Several values of --backend, --mode

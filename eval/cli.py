@@ -127,22 +127,24 @@ def _grounders(args: Namespace) -> int:
         sets[name] = examples
         for item in left:
             say(f"{name}: left out line {item.line}: {item.why}")
+    judged: list[grounders.Judged] = []
     with Progress(quiet=args.quiet) as progress:
-        judged = grounders.judge_all(
-            sets,
-            embedder.embed,
-            args.grounder,
-            limit=args.limit,
-            seed=args.seed,
-            progress=progress,
-        )
+        for name, examples in sets.items():  # one by one: what is measured is kept
+            judged += grounders.judge_all(
+                {name: examples},
+                embedder.embed,
+                args.grounder,
+                limit=args.limit,
+                seed=args.seed,
+                progress=progress,
+            )
+            if args.record:
+                grounders.record(judged, Path(args.record), args.seed)
     kappas = grounders.agreement(judged)
     if args.json:
         put_json({"grounders": grounders.to_dict(judged, args.seed), "kappa": kappas})
     else:
         put(grounders_text(judged, kappas, args.seed))
-    if args.record:
-        grounders.record(judged, Path(args.record), args.seed)
     return DONE
 
 
