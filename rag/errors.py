@@ -6,7 +6,8 @@ RagError
 │   ├── SourceNotFound     no such file, folder or connector
 │   └── SourceUnreadable   empty, binary, or of a format that nothing here reads
 ├── LibraryError           the home cannot be opened or written
-│   └── HomeLocked         another process is writing
+│   ├── HomeLocked         another process is writing
+│   └── ConversationNotFound  no such conversation, or it is another's
 ├── IndexFailure           the indexes derived from the library
 │   ├── IndexMissing       nothing has been indexed yet
 │   └── IndexMismatch      made by another model, chunker or format
@@ -47,6 +48,10 @@ class LibraryError(RagError):
 
 class HomeLocked(LibraryError):
     """Another process is writing to this home."""
+
+
+class ConversationNotFound(LibraryError):
+    """No conversation has this id, or it belongs to somebody else."""
 
 
 class IndexFailure(RagError):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rag.errors import ConfigError
 from rag.types import Hit, Message
@@ -17,8 +18,8 @@ from rag.types import Hit, Message
 FOLDER = Path(__file__).parent.parent / "prompts"
 NO_ANSWER = "NOT IN THE SOURCES"
 
-Turn = Mapping[str, str] | str
-"""An earlier question, alone or as {"question": ..., "answer": ...}."""
+Turn = Mapping[str, Any] | str
+"""An earlier question, alone, as {"question": ..., "answer": ...}, or as `Answer.to_dict` is."""
 
 _FOLLOW_UP = re.compile(
     r"\b(it|its|they|them|their|this|these|those|he|she|"
