@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import prompt, refuse
-from rag._answering import Clock, Draft, Remembering, checked_filters, disk_bytes
+from rag._answering import Clock, Draft, Remembering, checked_filters, condensed, disk_bytes
 from rag.backends import BACKENDS
+from rag.backends._offered import Offered, offered
 from rag.cite import cite, render
 from rag.config import Settings
 from rag.embedding import Embedder, make_embedder
 from rag.errors import BackendError, BackendInterrupted, IndexMissing, SourceError, SourceUnreadable
-from rag.ground import EmbeddingGrounder
+from rag.ground import GROUNDERS, Grounder
 from rag.index import Index, Manifest, Recipe
 from rag.ingest import Progress, build_index, embed_missing, silent, store_records, writing
 from rag.lexical import tokens
@@ -46,6 +47,7 @@ from rag.types import (
     IngestReport,
     Mode,
     Paper,
+    Policy,
     Record,
     Refusal,
     Rejected,
@@ -65,6 +67,7 @@ class Chatbot:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._index: Index | None = None
+        self._writers: dict[str, Backend] = {}
 
     @classmethod
     def open(cls, home: str | Path = DEFAULT_HOME, settings: Settings | None = None) -> Chatbot:
@@ -129,13 +132,19 @@ class Chatbot:
         question: str,
         filters: Filters | Mapping[str, Any] | None = None,
         history: Sequence[prompt.Turn] = (),
+        *,
+        backend: str | None = None,
+        model: str | None = None,
+        policy: Policy | None = None,
     ) -> Answer:
         """Answer with a footnote to every sentence, or refuse and say why.
 
-        `history` holds the earlier turns of a conversation. Raises IndexFailure, EmbeddingError
-        or ConfigError; a backend that fails gives a refusal of kind "backend_failed".
+        `history` holds the earlier turns of a conversation; `backend`, `model` and `policy` take
+        the place of the settings for this call. Raises IndexFailure, EmbeddingError or
+        ConfigError; a backend that fails gives a refusal of kind "backend_failed".
         """
-        for event in self.stream(question, filters, history):
+        chosen = {"backend": backend, "model": model, "policy": policy}
+        for event in self.stream(question, filters, history, **chosen):  # type: ignore[arg-type]
             if event.kind == "answer":
                 return event.value  # type: ignore[no-any-return]
         raise AssertionError("stream ends with an answer")
@@ -145,20 +154,26 @@ class Chatbot:
         question: str,
         filters: Filters | Mapping[str, Any] | None = None,
         history: Sequence[prompt.Turn] = (),
+        *,
+        backend: str | None = None,
+        model: str | None = None,
+        policy: Policy | None = None,
     ) -> Iterator[Event]:
         """Events as they happen: "retrieval" (hits), "token"s, "verdict"s, then one "answer"."""
-        draft = Draft(question, prompt.condense(question, history), self.settings.backend.name)
-        asked, wanted = draft.standalone, checked_filters(filters)
+        chosen = self.settings.chosen(backend, model, policy)
+        draft = Draft(question, prompt.condense(question, history), chosen.backend.name)
+        wanted = checked_filters(filters)
         if not self._library().count():
             yield Event("answer", draft.refuse(Refusal("empty_collection", _NO_PAPERS)))
             return
         retriever = self._retriever()
         try:
-            backend = self._backend  # before anything is searched: a wrong name is told at once
+            writer = self._writer(chosen)  # first of all: a wrong name is told at once
         except BackendError as error:
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error))))
             return
-        settings = self.settings.retrieval
+        draft.standalone = asked = condensed(draft, history, writer, chosen)
+        settings = chosen.retrieval
         vector = self._query_vector(asked)
         hits = retriever.search(asked, vector, settings.k, wanted, settings.mode)
         hits = rank(hits, vector, self._embed)
@@ -168,16 +183,21 @@ class Chatbot:
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
-        yield from self._answer(draft, hits, backend)
+        yield from self._answer(draft, hits, writer, chosen)
 
     async def aask(
         self,
         question: str,
         filters: Filters | Mapping[str, Any] | None = None,
         history: Sequence[prompt.Turn] = (),
+        *,
+        backend: str | None = None,
+        model: str | None = None,
+        policy: Policy | None = None,
     ) -> Answer:
         """`ask`, on a thread of its own."""
-        return await asyncio.to_thread(self.ask, question, filters, history)
+        chosen = {"backend": backend, "model": model, "policy": policy}
+        return await asyncio.to_thread(self.ask, question, filters, history, **chosen)  # type: ignore[arg-type]
 
     def papers(self) -> Iterator[Paper]:
         """All papers, in the order in which they came."""
@@ -214,6 +234,10 @@ class Chatbot:
             "by_year": library.by_year(),
         }
 
+    def backends(self) -> list[Offered]:
+        """Who can write answers: each backend, and what those lack that cannot now."""
+        return offered(self.settings.backend, self.settings.plugins.backends)
+
     def is_behind(self) -> bool:
         """Whether papers were stored or removed that the index does not reflect yet."""
         manifest = Manifest.read(self._index_root)
@@ -232,11 +256,13 @@ class Chatbot:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _answer(self, draft: Draft, hits: list[Hit], backend: Backend) -> Iterator[Event]:
-        draft.model = getattr(backend, "model", None)
+    def _answer(
+        self, draft: Draft, hits: list[Hit], writer: Backend, chosen: Settings
+    ) -> Iterator[Event]:
+        draft.model = getattr(writer, "model", None)
         try:
-            for piece in backend.complete(prompt.build(draft.standalone, hits, draft.question)):
-                draft.add(piece)
+            messages = draft.messages(hits, writer, chosen)
+            for piece in draft.read(writer.complete(messages)):
                 yield Event("token", piece)
         except BackendInterrupted as error:
             draft.interrupted = str(error)
@@ -247,8 +273,12 @@ class Chatbot:
         if not draft.text.strip() or draft.text.strip().startswith(prompt.NO_ANSWER):
             yield Event("answer", draft.refuse(refuse.not_stated(hits[0]), hits))
             return
-        policy = self.settings.answer.policy
-        sentences, citations = cite(draft.text, hits, self._grounder, policy)
+        try:
+            cited = cite(draft.text, hits, self._grounder(chosen), chosen.answer.policy)
+        except BackendError as error:  # of a model that judges
+            yield Event("answer", draft.refuse(Refusal("backend_failed", str(error)), hits))
+            return
+        sentences, citations = cited
         draft.clock.lap("verify")
         for sentence in sentences:
             yield Event("verdict", sentence)
@@ -375,17 +405,27 @@ class Chatbot:
     def _stores(self) -> dict[str, str]:
         return {**STORES, **self.settings.plugins.stores}
 
-    @cached_property
-    def _grounder(self) -> EmbeddingGrounder:
-        return EmbeddingGrounder(self._embed)
-
-    @cached_property
-    def _backend(self) -> Backend:
-        settings = self.settings.backend
-        cls = lookup("backend", settings.name, {**BACKENDS, **self.settings.plugins.backends})
-        backend: Backend = cls.from_settings(
-            settings,
+    def _grounder(self, chosen: Settings) -> Grounder:
+        names = {**GROUNDERS, **chosen.plugins.grounders}
+        cls = lookup("grounder", chosen.answer.grounder, names)
+        tokens_of = getattr(self._embedder, "embed_tokens", None)
+        grounder: Grounder = cls.from_settings(
+            chosen.answer,
             embed=self._embed,
-            rarity=self._rarity,  # of whichever index is current when it is asked
+            embed_tokens=tokens_of,
+            complete=lambda asked: self._writer(chosen.at_zero()).complete(asked),
+            instructions=prompt.template("judge"),
         )
-        return backend
+        return grounder
+
+    def _writer(self, chosen: Settings) -> Backend:
+        """The backend of these settings, made once."""
+        key = chosen.backend.model_dump_json()
+        if key not in self._writers:
+            cls = lookup("backend", chosen.backend.name, {**BACKENDS, **chosen.plugins.backends})
+            self._writers[key] = cls.from_settings(
+                chosen.backend,
+                embed=self._embed,
+                rarity=self._rarity,  # of whichever index is current when it is asked
+            )
+        return self._writers[key]

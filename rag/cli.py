@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import _cli_chat, _cli_conversations
+from rag import _cli_backends, _cli_chat, _cli_conversations
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -188,6 +188,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "ingest": _ingest,
     "search": _search,
     "ask": _ask,
+    "backends": _cli_backends.run,
     "chat": _cli_chat.run,
     "conversations": _cli_conversations.run,
     "info": _info,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ from rag.types import Verdict
 GROUNDERS: dict[str, str] = {
     "embedding": "rag.ground:EmbeddingGrounder",
     "lexical": "rag.ground:LexicalGrounder",
+    "llm": "rag._ground_llm:LLMGrounder",
+    "nli": "rag._ground_nli:NliGrounder",
 }
 SUPPORTED, PARTIAL = 0.5, 0.25  # the least probability of support for each verdict
 _CLOSE = 0.6  # share of a claim's words above which a difference is a contradiction
@@ -65,6 +67,11 @@ class LexicalGrounder:
 
     def __init__(self, embed: Embed | None = None) -> None:
         self._embed: Embed | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Any, **resources: Any) -> Self:
+        """`resources` holds `embed` (texts -> unit vectors), and what other grounders need."""
+        return cls(resources["embed"])
 
     def judge(self, claim: str, evidence: Sequence[str], contexts: Sequence[str] = ()) -> Judgement:
         folded = _fold(claim)

@@ -186,6 +186,7 @@ class Answer:
     truncated: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
+    prompt: str = ""  # content hash of the template that asked for it
 
     @property
     def refused(self) -> bool:
@@ -208,6 +209,7 @@ class Answer:
             "truncated": self.truncated,
             "seconds": self.seconds,
             "tokens": self.tokens,
+            "prompt": self.prompt,
         }
 
 
@@ -251,8 +253,21 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens read and written, as whoever wrote the answer counted them."""
+
+    prompt: int = 0
+    completion: int = 0
+
+
 class Backend(Protocol):
-    """Writes an answer. Yields text as it arrives; raises BackendError, and nothing else."""
+    """Writes an answer. Yields text as it arrives; raises BackendError, and nothing else.
+
+    A generator may return a `Usage`. A backend may have `window` (tokens that its model can hold,
+    or None) and `count(text)` (how many tokens a text is): sources are then left out until all
+    fits. `writes = False` says that it only quotes, and needs no prompt.
+    """
 
     def complete(self, messages: Sequence[Message]) -> Iterator[str]: ...
 
@@ -277,5 +292,6 @@ __all__ = [
     "Rejected",
     "Sentence",
     "Source",
+    "Usage",
     "Verdict",
 ]

@@ -34,8 +34,10 @@ _TABLE: dict[str, set[str]] = {
     "rag.backends": {"rag.backends", "rag.config", "rag.chunking", "rag.lexical", "rag.registry"},
     "rag._facts": {"rag.lexical"},
     "rag.ground": {"rag._facts"},
+    "rag._ground_llm": {"rag.config", "rag.ground"},
+    "rag._ground_nli": {"rag.config", "rag.ground"},
     "rag.rank": {"rag.lexical", "rag.chunking"},
-    "rag.prompt": set(),
+    "rag.prompt": {"rag.lexical"},
 }
 _BARE = {"rag.types", "rag.errors"}  # these two not even each other
 
