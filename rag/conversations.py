@@ -216,7 +216,12 @@ def renumber(answer: Answer, number: Callable[[Citation], int]) -> Answer:
     """The answer with each footnote's marker replaced by what `number` makes of it."""
     new = {citation.marker: number(citation) for citation in answer.citations}
     sentences = tuple(
-        replace(s, citations=tuple(new[marker] for marker in s.citations)) for s in answer.sentences
+        replace(
+            s,
+            citations=tuple(new[marker] for marker in s.citations),
+            against=tuple(new[marker] for marker in s.against),
+        )
+        for s in answer.sentences
     )
     if answer.sentences and answer.text == render(answer.sentences):
         text = render(sentences)  # exact, also where a quoted sentence holds brackets of its own
@@ -231,7 +236,10 @@ def answer_of(turn: Mapping[str, Any]) -> Answer:
     known = {f.name: turn[f.name] for f in fields(Answer) if f.name in turn}
     parts = {
         "sentences": tuple(
-            Sentence(**{**s, "citations": tuple(s["citations"])}) for s in turn["sentences"]
+            Sentence(
+                **{**s, "citations": tuple(s["citations"]), "against": tuple(s.get("against", ()))}
+            )
+            for s in turn["sentences"]
         ),
         "citations": tuple(
             Citation(**{**c, "authors": tuple(c["authors"])}) for c in turn["citations"]

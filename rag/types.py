@@ -140,12 +140,16 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of an answer, without markers, and the verdict on it (score in [0, 1])."""
+    """One sentence of an answer, without markers, and the verdict on it (score in [0, 1]).
+
+    `against` are the footnotes of other papers that say the opposite of a supported sentence.
+    """
 
     text: str
     citations: tuple[int, ...]
     verdict: Verdict
     score: float
+    against: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,10 @@ class Answer:
             "text": self.text,
             "refused": self.refused,
             "refusal": self.refusal.to_dict() if self.refusal else None,
-            "sentences": [{**asdict(s), "citations": list(s.citations)} for s in self.sentences],
+            "sentences": [
+                {**asdict(s), "citations": list(s.citations), "against": list(s.against)}
+                for s in self.sentences
+            ],
             "citations": [{**asdict(c), "authors": list(c.authors)} for c in self.citations],
             "nearest": [asdict(n) for n in self.nearest],
             "backend": self.backend,

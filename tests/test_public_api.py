@@ -115,7 +115,7 @@ def test_an_answer_has_the_keys_of_the_contract():
 @pytest.mark.parametrize(
     ("part", "keys"),
     [
-        ("sentences", "text citations verdict score"),
+        ("sentences", "text citations verdict score against"),
         (
             "citations",
             "marker paper_id title authors year venue url quote start end score",
