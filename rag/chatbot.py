@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import prompt, refuse
+from rag._alignment import EmbedTokens
 from rag._answering import Clock, Draft, Remembering, checked_filters, condensed, disk_bytes
 from rag.backends import BACKENDS
 from rag.backends._offered import Offered, offered
 from rag.cite import cite, render
 from rag.config import Settings
-from rag.embedding import Embedder, make_embedder
+from rag.embedding import Embedder, has_tokens, make_embedder
 from rag.errors import BackendError, BackendInterrupted, IndexMissing, SourceError, SourceUnreadable
 from rag.ground import GROUNDERS, Grounder
 from rag.index import Index, Manifest, Recipe
@@ -53,6 +54,7 @@ from rag.types import (
     Rejected,
 )
 
+_SENTENCES = 500  # whose word vectors are kept in memory: about 25 MB
 DEFAULT_HOME = ".footnoted"
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
 _NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
@@ -395,6 +397,12 @@ class Chatbot:
         return Remembering(self._embedder.embed)
 
     @cached_property
+    def _embed_tokens(self) -> EmbedTokens | None:
+        if not has_tokens(self._embedder):
+            return None
+        return lru_cache(maxsize=_SENTENCES)(self._embedder.query_tokens)
+
+    @cached_property
     def _recipe(self) -> Recipe:
         settings = self.settings
         return Recipe.of(
@@ -408,11 +416,10 @@ class Chatbot:
     def _grounder(self, chosen: Settings) -> Grounder:
         names = {**GROUNDERS, **chosen.plugins.grounders}
         cls = lookup("grounder", chosen.answer.grounder, names)
-        tokens_of = getattr(self._embedder, "embed_tokens", None)
         grounder: Grounder = cls.from_settings(
             chosen.answer,
             embed=self._embed,
-            embed_tokens=tokens_of,
+            embed_tokens=self._embed_tokens,
             complete=lambda asked: self._writer(chosen.at_zero()).complete(asked),
             instructions=prompt.template("judge"),
         )

@@ -122,8 +122,11 @@ def _verify(
             judged = [found]
     if not judged:
         return "unsupported", 0.0, []
+    if len(named) > 1 and max(judged, key=_strength)[0] in ("partial", "unsupported"):
+        together = _judge_together(written.text, named, grounder)
+        judged = max([together], judged, key=lambda found: _strength(max(found, key=_strength)))
     verdict, score, _ = max(judged, key=_strength)
-    kept = [item for v, _, item in judged if item and v == verdict and v != "unsupported"]
+    kept = [item for v, _, quoted in judged if v == verdict != "unsupported" for item in quoted]
     return verdict, score, kept
 
 
@@ -157,7 +160,7 @@ def _opposes(stated: Facts, other: Facts) -> bool:
     return near and (direction_differs(stated, other) or negation_differs(stated, other))
 
 
-_Judged = tuple[Verdict, float, tuple[Hit, tuple[int, int], float] | None]
+_Judged = tuple[Verdict, float, _Evidence]
 
 
 def _judge_each(text: str, hits: Sequence[Hit], grounder: Grounder) -> list[_Judged]:
@@ -168,9 +171,20 @@ def _judge(text: str, hit: Hit, grounder: Grounder) -> _Judged:
     spans = sentence_spans(hit.paper.abstract)
     evidence = [hit.paper.abstract[a:b] for a, b in spans]
     found: Judgement = grounder.judge(text, evidence, [hit.paper.title] * len(evidence))
-    if found.evidence is None:
-        return found.verdict, found.score, None
-    return found.verdict, found.score, (hit, spans[found.evidence], found.score)
+    quoted = [] if found.evidence is None else [found.evidence]
+    if found.more is not None:
+        quoted.append(found.more)
+    return found.verdict, found.score, [(hit, spans[i], found.score) for i in quoted]
+
+
+def _judge_together(text: str, hits: Sequence[Hit], grounder: Grounder) -> _Judged:
+    """Against all sentences of several papers as if they were one: a claim may rest on two."""
+    found = [(hit, span) for hit in hits for span in sentence_spans(hit.paper.abstract)]
+    evidence = [hit.paper.abstract[a:b] for hit, (a, b) in found]
+    titles = ". ".join(hit.paper.title for hit in hits)
+    judged = grounder.judge(text, evidence, [titles] * len(evidence))
+    quoted = [i for i in (judged.evidence, judged.more) if i is not None]
+    return judged.verdict, judged.score, [(*found[i], judged.score) for i in quoted]
 
 
 def _strength(judged: _Judged) -> tuple[int, float]:

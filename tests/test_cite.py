@@ -422,3 +422,13 @@ def test_papers_that_disagree_are_shown_as_such():
     assert (sentence.verdict, sentence.citations, sentence.against) == ("supported", (1,), (2,))
     assert [(n.paper_id, n.quote) for n in notes] == [("a", SAYS.abstract), ("b", DENIES.abstract)]
     assert render([sentence]) == f"{SAYS.abstract} [1] (but see [2])"
+
+
+def test_a_sentence_may_rest_on_two_sentences_or_on_two_papers():
+    both = f"{DISK[:-1]}, and the code is available online. [1]"
+    (sentence,), notes = cite(both, HITS, GROUNDER)
+    assert sentence.verdict in ("supported", "partial")
+    assert [n.quote for n in notes] == [DISK, "The code is available online."]
+    across = f"{DISK[:-1]}, while Lapwing shortens these vectors to 32 dimensions. [1][2]"
+    (sentence,), notes = cite(across, HITS, GROUNDER)
+    assert {n.paper_id for n in notes} == {"kestrel", "lapwing"}
