@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from rag import _cli_backends, _cli_chat, _cli_conversations
+from rag import _cli_backends, _cli_chat, _cli_conversations, _cli_export, _cli_snapshot
 
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
@@ -26,11 +26,14 @@ Settings are read from flags, then FOOTNOTED_* variables, then footnoted.toml.
 _INGEST = """\
 A SOURCE is a file, a folder, a glob in quotes, - for standard input, or scheme:query.
 Papers that are there already are left alone, so running it again is cheap; without a
-SOURCE it goes on with what an interrupted run left to do.
+SOURCE it goes on with what an interrupted run left to do. Papers can be searched by
+their words seconds after they are read, also from another terminal, while the vectors
+for searching by meaning are still being made.
 
 examples:
   footnoted ingest sample:
   footnoted ingest papers.jsonl more/*.csv --home ./papers
+  footnoted ingest library.bib --prune --dry-run
   zcat dump.jsonl.gz | footnoted ingest - --format jsonl --limit 1000
 """
 _SEARCH = """\
@@ -76,6 +79,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    from rag._cli_eval import add as add_eval
+
     parser = argparse.ArgumentParser(
         prog="footnoted",
         description="Ask a pile of scientific abstracts; every sentence of an answer is footnoted.",
@@ -94,6 +99,9 @@ def build_parser() -> argparse.ArgumentParser:
     _cli_backends.add(commands)
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
+    _cli_export.add(commands)
+    _cli_snapshot.add(commands)
+    add_eval(commands)
     return parser
 
 
@@ -177,7 +185,18 @@ def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_positive, metavar="N", help="take the first N records")
     parser.add_argument("--strict", action="store_true", help="exit 3 if a record was rejected")
     parser.add_argument(
+        "--dry-run", action="store_true", help="say what would happen, and write nothing"
+    )
+    parser.add_argument(
+        "--prune", action="store_true", help="remove papers that are gone from the SOURCE"
+    )
+    parser.add_argument(
         "--rebuild", action="store_true", help="make the index anew from the stored papers"
+    )
+    parser.add_argument(
+        "--later",
+        action="store_true",
+        help="make the vectors in a later run; until then papers are found by words alone",
     )
     _quiet(parser)
     _json(parser)

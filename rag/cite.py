@@ -122,7 +122,7 @@ def _verify(
             judged = [found]
     if not judged:
         return "unsupported", 0.0, []
-    if len(named) > 1 and max(judged, key=_strength)[0] in ("partial", "unsupported"):
+    if len(named) > 1 and any(verdict != "supported" for verdict, _, _ in judged):
         together = _judge_together(written.text, named, grounder)
         judged = max([together], judged, key=lambda found: _strength(max(found, key=_strength)))
     verdict, score, _ = max(judged, key=_strength)

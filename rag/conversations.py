@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rag._transcript import markdown
 from rag.cite import render
 from rag.errors import ConversationNotFound, LibraryError
+from rag.export import write
 from rag.library import Library
 from rag.types import Answer, Citation, Nearest, Paper, Refusal, Sentence
 
@@ -298,7 +298,6 @@ def _readable(error: sqlite3.Error, path: Path) -> LibraryError:
 
 
 def _written(papers: Sequence[Paper], format: str) -> str:
-    write = import_module("rag.export").write
     return "".join(write(papers, format))
 
 

@@ -195,6 +195,16 @@ def test_only_the_papers_cited_are_exported_in_order(kept, monkeypatch):
     assert [(p.id, p.title) for p in papers] == [("gone", "Title of gone"), (ids[1], "Stored 2")]
 
 
+@pytest.mark.parametrize(("format", "begins"), [("bibtex", "@"), ("ris", "TY  - ")])
+def test_papers_are_exported_for_reference_managers(kept, format, begins):
+    name = kept.create()
+    kept.append(name, answer(("p1", QUOTES[0]), ("p2", QUOTES[1])))
+    text = kept.export(name, format)
+    assert text.startswith(begins)
+    assert text.count("Title of p") == 2
+    assert kept.export(kept.create(), format) == ""
+
+
 def test_an_unknown_format_names_the_known(kept):
     with pytest.raises(LibraryError, match="markdown, json, bibtex, ris"):
         kept.export(kept.create(), "docx")

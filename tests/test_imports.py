@@ -29,7 +29,7 @@ _TABLE: dict[str, set[str]] = {
     "rag._bert": {"rag._codes"},
     "rag._codes": {"rag.lexical"},
     "rag._torch_encoder": {"rag._codes"},
-    "rag.library": set(),
+    "rag.library": {"rag.library"},
     "rag._hashing": {"rag._codes", "rag.config", "rag.lexical"},
     "rag.embedding": {
         "rag._bert",
@@ -39,7 +39,7 @@ _TABLE: dict[str, set[str]] = {
         "rag.config",
         "rag.registry",
     },
-    "rag.stores": set(),
+    "rag.stores": {"rag.stores"},
     "rag.sources": {"rag.sources", "rag.registry"},
     "rag.backends": {"rag.backends", "rag.config", "rag.chunking", "rag.lexical", "rag.registry"},
     "rag._facts": {"rag.lexical"},

@@ -1,0 +1,177 @@
+"""`footnoted eval ...`: what each subcommand does. Results to standard output, as elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from eval._cli_parser import parse
+from rag._cli_output import put, put_json, say, width
+from rag._cli_progress import Progress
+from rag.config import Settings
+
+DONE, FAILED = 0, 1
+
+
+def main(words: Sequence[str], *, own_process: bool = False) -> int:
+    """Run one subcommand and return its exit status; errors are raised as RagError."""
+    try:
+        args = parse(words)
+    except SystemExit as stop:  # argparse has said why
+        return stop.code if isinstance(stop.code, int) else FAILED
+    if own_process:
+        _stay_offline(Settings.load(_home(args)))
+    return COMMANDS[args.command](args)
+
+
+def _retrieval(args: Namespace) -> int:
+    from eval.datasets import load_retrieval
+    from eval.retrieval import run_retrieval
+    from eval.text import retrieval_text
+    from eval.variants import variants
+
+    dataset = load_retrieval(args.dataset, args.qrels)
+    home = Path(args.home) if args.home else Path(".footnoted-eval") / Path(args.dataset).name
+    with Progress(quiet=args.quiet) as progress:
+        report = run_retrieval(
+            dataset,
+            home,
+            modes=args.mode,
+            variants=variants(home, args.set, args.vary),
+            seed=args.seed,
+            limit=args.limit,
+            progress=progress,
+        )
+    if args.json:
+        put_json(report.to_dict())
+    else:
+        put(retrieval_text(report, width()))
+    for note in report.notes:
+        say(note)
+    return DONE
+
+
+def _run(args: Namespace) -> int:
+    from eval.outputs import failures, junit, markdown
+    from eval.runner import run_matrix
+    from eval.text import report_text
+
+    varied = [*_axis("backend.name", args.backend), *_axis("retrieval.mode", args.mode), *args.vary]
+    fixed = [*_axis("backend.model", args.model and [args.model]), *args.set]
+    with Progress(quiet=args.quiet) as progress:
+        reports = run_matrix(
+            args.questions,
+            _home(args),
+            args.out,
+            fixed=fixed,
+            varied=varied,
+            judge=args.judge,
+            seed=args.seed,
+            limit=args.limit,
+            workers=args.workers,
+            progress=progress,
+        )
+    for name, report in reports.items():
+        for note in [*report.data["notes"], *map(_left_out, report.data["left_out"])]:
+            say(f"{name}: {note}" if name else note)
+    if args.json:
+        plain = {name: report.data for name, report in reports.items()}
+        put_json(plain[""] if list(plain) == [""] else plain)
+    else:
+        put(report_text(reports, width()))
+    missed = failures(reports, args.fail_under, args.fail_over)
+    if args.junit:
+        Path(args.junit).write_text(junit(reports, missed), encoding="utf-8")
+    if args.markdown:
+        Path(args.markdown).write_text(markdown(reports, missed), encoding="utf-8")
+    for text in missed:
+        say(text)
+    return FAILED if missed else DONE
+
+
+def _compare(args: Namespace) -> int:
+    from eval.comparing import compare
+    from eval.text import comparison_text
+
+    found = compare(args.a, args.b, primary=args.metric, seed=args.seed)
+    for note in found.notes:
+        say(note)
+    if args.json:
+        put_json(found.to_dict())
+    else:
+        put(comparison_text(found))
+    worse = found.metrics[args.metric].verdict == "worse"
+    return FAILED if worse and args.fail_if_worse else DONE
+
+
+def _grounders(args: Namespace) -> int:
+    from eval import grounders
+    from eval.datasets import load_evidence
+    from eval.text import grounders_text
+    from rag.embedding import make_embedder
+
+    settings = Settings.load(_home(args))
+    embedder = make_embedder(settings.embedding, settings.plugins.embedders)
+    sets = {}
+    for address in args.labelled:
+        name, examples, left = load_evidence(address)
+        sets[name] = examples
+        for item in left:
+            say(f"{name}: left out line {item.line}: {item.why}")
+    with Progress(quiet=args.quiet) as progress:
+        judged = grounders.judge_all(
+            sets,
+            embedder.embed,
+            args.grounder,
+            limit=args.limit,
+            seed=args.seed,
+            progress=progress,
+        )
+    kappas = grounders.agreement(judged)
+    if args.json:
+        put_json({"grounders": grounders.to_dict(judged, args.seed), "kappa": kappas})
+    else:
+        put(grounders_text(judged, kappas, args.seed))
+    if args.record:
+        grounders.record(judged, Path(args.record), args.seed)
+    return DONE
+
+
+def _axis(key: str, values: Sequence[str] | None) -> list[str]:
+    return [f"{key}={','.join(values)}"] if values else []
+
+
+def _left_out(item: dict[str, object]) -> str:
+    where = f"line {item['line']}" if item["line"] else ""
+    return f"left out {' '.join(str(p) for p in (item['id'], where) if p)}: {item['why']}"
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "compare": _compare,
+    "grounders": _grounders,
+    "retrieval": _retrieval,
+    "run": _run,
+}
+
+
+def _home(args: Namespace) -> Path:
+    home = getattr(args, "home", None)
+    return Path(home or os.environ.get("FOOTNOTED_HOME") or ".footnoted").expanduser()
+
+
+def _stay_offline(settings: Settings) -> None:
+    """As the other commands do in a process of their own, where nothing is to be fetched."""
+    from rag.cli import _needs_no_hub
+
+    if _needs_no_hub(settings):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+if __name__ == "__main__":
+    from rag.cli import main as footnoted
+
+    sys.exit(footnoted(["eval", *sys.argv[1:]]))

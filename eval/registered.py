@@ -1,0 +1,36 @@
+"""The measures of a report, in its order: name -> "module:NAME"."""
+
+from __future__ import annotations
+
+METRICS: dict[str, str] = {
+    "right": "eval.measures:RIGHT",
+    "cites_gold": "eval.measures:CITES_GOLD",
+    "source_recall": "eval.measures:SOURCE_RECALL",
+    "key_facts": "eval.measures:KEY_FACTS",
+    "all_key_facts": "eval.measures:ALL_FACTS",
+    "gold_sentences": "eval.measures:GOLD_SENTENCES",
+    "token_f1": "eval.measures:TOKEN_F1",
+    "answer_relevance": "eval.measures:RELEVANCE",
+    "citation_recall": "eval.measures:CITATION_RECALL",
+    "citation_precision": "eval.measures:CITATION_PRECISION",
+    "supported": "eval.measures:SUPPORTED",
+    "partial": "eval.measures:PARTIAL",
+    "contradicted": "eval.measures:CONTRADICTED",
+    "unsupported": "eval.measures:UNSUPPORTED",
+    "quote_exactness": "eval.measures:QUOTES",
+    "source_exactness": "eval.measures:SOURCES",
+    "refusal_precision": "eval.measures:REFUSAL_PRECISION",
+    "refusal_recall": "eval.measures:REFUSAL_RECALL",
+    "aurc": "eval.measures:AURC",
+    "calibration_error": "eval.measures:CALIBRATION",
+    "ndcg@10": "eval.measures:NDCG",
+    "mrr": "eval.measures:RR",
+    "success@5": "eval.measures:SUCCESS",
+    "recall": "eval.measures:RECALL",
+    "seconds_p50": "eval.measures:SECONDS_50",
+    "seconds_p95": "eval.measures:SECONDS_95",
+    "first_token_p50": "eval.measures:FIRST_50",
+    "first_token_p95": "eval.measures:FIRST_95",
+    "prompt_tokens": "eval.measures:PROMPT",
+    "completion_tokens": "eval.measures:COMPLETION",
+}
