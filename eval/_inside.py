@@ -30,7 +30,7 @@ def embed_of(bot: Chatbot) -> Embed:
 
 def backend_of(bot: Chatbot) -> Backend:
     """Whoever writes the chatbot's answers. Raises BackendNotReady, ConfigError."""
-    return bot._backend
+    return bot._writer(bot.settings)
 
 
 def confidence(bot: Chatbot, question: str, hits: Sequence[Hit]) -> float:

@@ -569,6 +569,30 @@ def test_chat_answers_what_is_typed_until_an_empty_line(run, home, monkeypatch):
     assert err.count("extractive, ") == 2
 
 
+def test_a_conversation_goes_on_and_can_be_listed_shown_and_deleted(run, settled, monkeypatch):
+    file = settled / "papers.jsonl"
+    file.write_text("".join(json.dumps(p) + "\n" for p in PAPERS))
+    run("ingest", file)
+    asked = "What percent does the method reach on protein folding?\n"
+    for words in (["chat"], ["chat", "--continue"]):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(asked))
+        status, out, err = run(*words)
+        assert (status, "[1]" in out) == (0, True), err
+    assert 'Going on with "What percent' in err
+    name = err.split()[-1]
+    assert run("conversations")[1].startswith(name)
+    (listed,) = json.loads(run("conversations", "list", "--json")[1])
+    assert (listed["id"], listed["turns"]) == (name, 2)
+    assert run("conversations", "show", name[:6])[1].count("82 percent") >= 2
+    assert run("conversations", "export", "last")[1].count("[^1]:") == 1
+    assert run("conversations", "rename", "last", "My", "title")[0] == 0
+    assert "My title" in run("conversations")[1]
+    assert run("conversations", "rename", "last")[0] == 2
+    assert run("conversations", "delete", name)[1] == f"{name} deleted\n"
+    status, _, err = run("chat", "--continue")
+    assert (status, "no conversation 'last'" in err) == (1, True)
+
+
 # --- what ends a command early
 
 
