@@ -22,6 +22,7 @@ from rag.errors import ConfigError
 from rag.types import Answer, Filters, Hit, Refusal
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+_FILTERS = TypeAdapter(Filters)  # once: made by several threads at a time it fails now and then
 _REMEMBERED = 20_000  # sentence vectors kept in memory: about 30 MB
 
 
@@ -113,7 +114,7 @@ def checked_filters(filters: Filters | Mapping[str, Any] | None) -> Filters | No
         known = ", ".join(field.name for field in fields(Filters))
         raise ConfigError(f"there is no filter '{min(unknown)}'. Filters: {known}.")
     try:
-        return TypeAdapter(Filters).validate_python({k: _printable(v) for k, v in given.items()})
+        return _FILTERS.validate_python({k: _printable(v) for k, v in given.items()})
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(

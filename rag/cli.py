@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import _cli_chat, _cli_conversations
+from rag import _cli_chat, _cli_conversations, _cli_serve
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -190,6 +190,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "ask": _ask,
     "chat": _cli_chat.run,
     "conversations": _cli_conversations.run,
+    "serve": _cli_serve.run,
     "info": _info,
     "delete": _delete,
 }
