@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from rag import _cli_chat, _cli_conversations, _cli_serve
+from rag import _cli_chat, _cli_conversations, _cli_mcp, _cli_serve
 
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
@@ -92,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     _cli_chat.add(commands)
     _cli_conversations.add(commands)
     _cli_serve.add(commands)
+    _cli_mcp.add(commands)
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
     return parser

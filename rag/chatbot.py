@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag import prompt, refuse
+from rag import llama, prompt, refuse
 from rag._answering import Clock, Draft, Remembering, checked_filters, disk_bytes
 from rag.backends import BACKENDS
 from rag.cite import cite, render
@@ -78,13 +78,15 @@ class Chatbot:
 
     def ingest(
         self,
-        *sources: str | Path,
+        *sources: str | Path | Iterable[Any],
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
+
+        An iterable of LlamaIndex Documents is a source too: text is abstract, metadata the rest.
 
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
@@ -178,6 +180,19 @@ class Chatbot:
     ) -> Answer:
         """`ask`, on a thread of its own."""
         return await asyncio.to_thread(self.ask, question, filters, history)
+
+    def as_retriever(
+        self,
+        k: int = 8,
+        filters: Filters | Mapping[str, Any] | None = None,
+        mode: Mode | None = None,
+    ) -> Any:
+        """Give this home as a LlamaIndex `BaseRetriever`; its nodes carry their spans."""
+        return llama.retriever(self, k, filters, mode)
+
+    def as_query_engine(self, filters: Filters | Mapping[str, Any] | None = None) -> Any:
+        """Give this home as a LlamaIndex `BaseQueryEngine`; its source nodes are the footnotes."""
+        return llama.query_engine(self, filters)
 
     def papers(self) -> Iterator[Paper]:
         """All papers, in the order in which they came."""
@@ -293,10 +308,13 @@ class Chatbot:
         return report
 
     def _records(
-        self, sources: Sequence[str | Path], format: str | None
+        self, sources: Sequence[str | Path | Iterable[Any]], format: str | None
     ) -> Iterator[tuple[str, Record]]:
         opened = [  # first of all, so that a wrong name is told before anything is stored
-            (str(s), self._open_source(str(s), format, alone=len(sources) == 1)) for s in sources
+            (str(s), self._open_source(str(s), format, alone=len(sources) == 1))
+            if isinstance(s, str | Path)
+            else ("LlamaIndex documents", llama.records(s))
+            for s in sources
         ]
         for name, stream in opened:
             seen = 0

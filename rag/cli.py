@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import _cli_chat, _cli_conversations, _cli_serve
+from rag import _cli_chat, _cli_conversations, _cli_mcp, _cli_serve
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -191,6 +191,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "chat": _cli_chat.run,
     "conversations": _cli_conversations.run,
     "serve": _cli_serve.run,
+    "mcp": _cli_mcp.run,
     "info": _info,
     "delete": _delete,
 }

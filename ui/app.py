@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from rag import __version__
 from rag.chatbot import Chatbot
-from ui import api, login, openai_api
+from ui import api, login, mcp_server, openai_api
 from ui.access import Access, Sessions
 from ui.failures import add_handlers
 from ui.guard import Guard
@@ -50,6 +50,7 @@ def _routes(service: Service, options: Options, access: Access, sessions: Sessio
     app.include_router(login.routes(options, access, sessions))
     app.include_router(api.routes(service))
     app.include_router(openai_api.routes(service))
+    mcp_server.mount(app, service)
     _health(app, service)
     _static(app)
     return app
