@@ -20,8 +20,8 @@ EXPORTED = [
     "RagError", "Refusal", "Rejected", "Sentence", "Settings",
 ]  # fmt: skip
 METHODS = [
-    "aask", "ask", "close", "delete", "info", "ingest", "is_behind", "open", "paper", "papers",
-    "search", "stream", "timed_search",
+    "aask", "as_query_engine", "as_retriever", "ask", "close", "delete", "info", "ingest",
+    "is_behind", "open", "paper", "papers", "search", "stream", "timed_search",
 ]  # fmt: skip
 PAPER = Paper("A title", "It reaches 81 percent.", "p1", ("Ada",), 2024, "ACL", "https://x.org/1")
 

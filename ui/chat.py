@@ -74,7 +74,7 @@ class Chat:
             self.question = gr.Textbox(
                 label="Question", placeholder="Ask about the papers (/ comes here)", scale=8,
                 lines=1, max_lines=6, max_length=self._service.options.max_question,
-                elem_id="question", autofocus=True, min_width=220,
+                elem_id="question", autofocus=True, min_width=120,
             )  # fmt: skip
             self.ask = gr.Button("Ask", variant="primary", scale=1, min_width=70)
             self.stop = gr.Button("Stop", scale=1, min_width=70)

@@ -21,6 +21,7 @@ _HEAD = (
     '<meta name="color-scheme" content="light dark">'
 )
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
+_BLUE = "#0b57a4"
 _MONO = ["ui-monospace", "Menlo", "monospace"]
 
 
@@ -38,7 +39,7 @@ def mount(app: FastAPI, service: Service) -> None:
         show_error=False,
         max_file_size=service.options.max_upload,
         blocked_paths=[str(service.bot.home.resolve())],
-        theme=gr.themes.Base(primary_hue="blue", font=_FONTS, font_mono=_MONO),
+        theme=_theme(),
         head=_HEAD,
     )
 
@@ -64,6 +65,16 @@ def build(service: Service) -> gr.Blocks:
         gr.api(chat.api_search, api_name="search")
     page.queue(default_concurrency_limit=64, max_size=256, api_open=True)
     return page
+
+
+def _theme() -> gr.themes.Base:
+    """Fonts of the machine, none from elsewhere; a blue dark enough for white letters on it."""
+    theme = gr.themes.Base(primary_hue="blue", font=_FONTS, font_mono=_MONO)
+    return theme.set(
+        color_accent=_BLUE, button_primary_background_fill=_BLUE,
+        button_primary_background_fill_hover="#084685", slider_color=_BLUE,
+        checkbox_background_color_selected=_BLUE, button_primary_background_fill_dark=_BLUE,
+    )  # fmt: skip
 
 
 def html(value: str = "", **named: Any) -> gr.Markdown:

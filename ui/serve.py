@@ -70,6 +70,7 @@ def serve(bot: Chatbot, options: Options, *, say: Callable[[str], None], page: b
         say("loading the page" if page else "loading the service")
         server = Server(bot, options, page=page)
         say("opening the index and the model")
+        server.service.warm()
         papers = server.service.canary()["papers"] or 0
         where = f"http://{_shown(options.host)}:{listener.getsockname()[1]}"
 

@@ -7,9 +7,10 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -171,6 +172,13 @@ class Service:
         except RagError as error:
             log("not ready", logging.ERROR, error=str(error))
             return {"ready": False, "papers": None, "reason": type(error).__name__}
+
+    def warm(self) -> None:
+        """Do once what every question does before it is answered, so that the first is quick."""
+        with suppress(RagError):
+            for paper in islice(self.bot.papers(), 1):
+                with closing(self.bot.stream(paper.title)) as events:  # type: ignore[type-var]
+                    next(events, None)
 
     def close(self) -> bool:
         """Finish what waits and runs; False where that took longer than it may."""
