@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,10 +19,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from rag import refuse
 from rag.errors import ConfigError
-from rag.types import Answer, Filters, Hit, Refusal
+from rag.library import Library
+from rag.types import Answer, Filters, Hit, Paper, Refusal
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 _FILTERS = TypeAdapter(Filters)  # once: made by several threads at a time it fails now and then
+_PART = 500  # papers fetched at once for an export
 _REMEMBERED = 20_000  # sentence vectors kept in memory: about 30 MB
 
 
@@ -128,10 +130,39 @@ def _printable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def disk_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder, among which a writer may come and go."""
+def chosen_papers(
+    library: Library, ids: Sequence[str] | None, filters: Filters | None
+) -> Iterator[Paper]:
+    """The papers of these ids, in their order; else those that the filters admit, else all."""
+    if ids is not None:
+        found = library.get(ids)
+        yield from (found[i] for i in ids if i in found)
+    elif not filters:
+        yield from library.papers()
+    else:
+        rows = library.rows(filters)
+        for start in range(0, len(rows), _PART):
+            yield from library.by_row(rows[start : start + _PART]).values()
+
+
+def disk_by_part(folder: Path) -> dict[str, int]:
+    """Bytes of what lies in a folder, by name, the largest first; a library with its log."""
+    sizes: dict[str, int] = {}
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            name = entry.name.removesuffix("-wal").removesuffix("-shm")
+            sizes[name] = sizes.get(name, 0) + disk_bytes(entry)
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+
+
+def disk_bytes(path: Path) -> int:
+    """Bytes of a file, or of all below a folder, among which a writer may come and go."""
+    if not path.is_dir():
+        with suppress(OSError):
+            return path.lstat().st_size
+        return 0
     total = 0
-    for parent, _, names in os.walk(folder):
+    for parent, _, names in os.walk(path):
         for name in names:
             with suppress(OSError):
                 total += Path(parent, name).lstat().st_size

@@ -8,12 +8,14 @@ sentence-transformers to 1e-5 (tests/test_embedding.py), which does the bulk of 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rag._codes import Tokens
 
 Floats = NDArray[np.float32]
 _TOKENS_PER_BATCH = 1024  # padded tokens in one pass: the arrays stay within the processor's cache
@@ -35,20 +37,39 @@ class NumpyBert:
         self._tokenizer.enable_truncation(max_length=limit)
         self._tokenizer.no_padding()
         self._w: dict[str, Floats] = load_file(folder / "model.safetensors")
+        self._dimension = self._w["embeddings.LayerNorm.bias"].shape[0]
+
+    def vocabulary(self) -> tuple[dict[str, int], list[int]]:
+        """The ids of all word pieces, and those of the special ones."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return self._tokenizer.get_vocab(), [i for i, token in added.items() if token.special]
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        ids = [e.ids for e in self._tokenizer.encode_batch(list(texts))]
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        out = np.empty((len(ids), self._w["embeddings.LayerNorm.bias"].shape[0]), np.float32)
-        start = 0
-        while start < len(order):
-            size = max(1, _TOKENS_PER_BATCH // max(1, len(ids[order[start]])))
-            rows = order[start : start + size]
-            out[rows] = self._forward([ids[i] for i in rows])
-            start += size
+        """One unit vector a text, shape (len(texts), dimension)."""
+        out = np.empty((len(texts), self._dimension), np.float32)
+        for rows, encodings in self._batches(texts):
+            out[rows] = _pooled(*self._forward([e.ids for e in encodings]))
         return out
 
-    def _forward(self, ids: list[list[int]]) -> Floats:
+    def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Floats, list[Tokens]]]:
+        """Rows of `texts`, their unit vectors, and their word pieces."""
+        for rows, encodings in self._batches(texts):
+            hidden, mask = self._forward([e.ids for e in encodings])
+            yield rows, _pooled(hidden, mask), list(map(_tokens, encodings, hidden))
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], list[Any]]]:
+        """Rows of about equal length with their encodings."""
+        encodings = self._tokenizer.encode_batch(list(texts))
+        order = sorted(range(len(encodings)), key=lambda i: len(encodings[i].ids))
+        start = 0
+        while start < len(order):
+            size = max(1, _TOKENS_PER_BATCH // max(1, len(encodings[order[start]].ids)))
+            rows = order[start : start + size]
+            yield rows, [encodings[i] for i in rows]
+            start += size
+
+    def _forward(self, ids: list[list[int]]) -> tuple[Floats, Floats]:
+        """Last hidden states, shape (n, width, dimension), and the mask of what is no padding."""
         width = max(map(len, ids))
         mask = np.array([[1.0] * len(row) + [0.0] * (width - len(row)) for row in ids], np.float32)
         padded = np.array([row + [0] * (width - len(row)) for row in ids])
@@ -56,8 +77,7 @@ class NumpyBert:
         bias = ((1.0 - mask) * np.float32(-1e9))[:, None, None, :]
         for layer in range(self._layers):
             x = self._layer(x, bias, f"encoder.layer.{layer}.")
-        pooled = (x * mask[:, :, None]).sum(1) / mask.sum(1, keepdims=True)
-        return np.asarray(pooled / np.linalg.norm(pooled, axis=1, keepdims=True), np.float32)
+        return x, mask
 
     def _embeddings(self, ids: NDArray[Any], width: int) -> Floats:
         w = self._w
@@ -98,6 +118,17 @@ class NumpyBert:
         x = x - x.mean(-1, keepdims=True)
         x = x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self._epsilon))
         return np.asarray(x * self._w[name + "weight"] + self._w[name + "bias"], np.float32)
+
+
+def _pooled(hidden: Floats, mask: Floats) -> Floats:
+    pooled = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdims=True)
+    return np.asarray(pooled / np.linalg.norm(pooled, axis=1, keepdims=True), np.float32)
+
+
+def _tokens(encoding: Any, hidden: Floats) -> Tokens:
+    kept = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
+    ids = np.array(encoding.ids, np.int64)[kept]
+    return Tokens(ids, [encoding.offsets[i] for i in kept], hidden[kept])
 
 
 def _gelu(x: Floats) -> Floats:

@@ -153,12 +153,12 @@ def _printable(text: str) -> str:
 
 def _value(key: str, value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_value('', item)}" for name, item in value.items()) or "none"
+        return ", ".join(f"{name}: {_value(key, item)}" for name, item in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(str(item) for item in value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int) and key == "disk":
+    if isinstance(value, int) and key.startswith("disk"):
         return _size(value)
     if isinstance(value, int):
         return f"{value:,}"

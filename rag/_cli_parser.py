@@ -8,7 +8,14 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from rag import _cli_chat, _cli_conversations, _cli_mcp, _cli_serve
+from rag import (
+    _cli_chat,
+    _cli_conversations,
+    _cli_export,
+    _cli_mcp,
+    _cli_serve,
+    _cli_snapshot,
+)
 
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
@@ -26,11 +33,14 @@ Settings are read from flags, then FOOTNOTED_* variables, then footnoted.toml.
 _INGEST = """\
 A SOURCE is a file, a folder, a glob in quotes, - for standard input, or scheme:query.
 Papers that are there already are left alone, so running it again is cheap; without a
-SOURCE it goes on with what an interrupted run left to do.
+SOURCE it goes on with what an interrupted run left to do. Papers can be searched by
+their words seconds after they are read, also from another terminal, while the vectors
+for searching by meaning are still being made.
 
 examples:
   footnoted ingest sample:
   footnoted ingest papers.jsonl more/*.csv --home ./papers
+  footnoted ingest library.bib --prune --dry-run
   zcat dump.jsonl.gz | footnoted ingest - --format jsonl --limit 1000
 """
 _SEARCH = """\
@@ -95,6 +105,8 @@ def build_parser() -> argparse.ArgumentParser:
     _cli_mcp.add(commands)
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
+    _cli_export.add(commands)
+    _cli_snapshot.add(commands)
     return parser
 
 
@@ -178,7 +190,18 @@ def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_positive, metavar="N", help="take the first N records")
     parser.add_argument("--strict", action="store_true", help="exit 3 if a record was rejected")
     parser.add_argument(
+        "--dry-run", action="store_true", help="say what would happen, and write nothing"
+    )
+    parser.add_argument(
+        "--prune", action="store_true", help="remove papers that are gone from the SOURCE"
+    )
+    parser.add_argument(
         "--rebuild", action="store_true", help="make the index anew from the stored papers"
+    )
+    parser.add_argument(
+        "--later",
+        action="store_true",
+        help="make the vectors in a later run; until then papers are found by words alone",
     )
     _quiet(parser)
     _json(parser)

@@ -8,7 +8,14 @@ from contextlib import suppress
 from typing import Any, Self
 
 _EVERY = 10.0  # seconds between two plain lines: a log wants few
-_UNITS = {"reading": "paper", "embedding": "chunk", "indexing": "chunk", "asking": "question"}
+_UNITS = {
+    "reading": "paper",
+    "words": "paper",
+    "comparing": "paper",
+    "embedding": "chunk",
+    "indexing": "chunk",
+    "asking": "question",
+}
 
 
 class Progress:

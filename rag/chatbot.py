@@ -10,28 +10,46 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag import llama, prompt, refuse
-from rag._answering import Clock, Draft, Remembering, checked_filters, disk_bytes
+from rag._answering import Clock, Draft, Remembering, checked_filters, chosen_papers, disk_by_part
+from rag._ranking import Ranker
 from rag.backends import BACKENDS
 from rag.cite import cite, render
 from rag.config import Settings
 from rag.embedding import Embedder, make_embedder
-from rag.errors import BackendError, BackendInterrupted, IndexMissing, SourceError, SourceUnreadable
+from rag.errors import (
+    BackendError,
+    BackendInterrupted,
+    IndexFailure,
+    IndexMissing,
+    SourceError,
+    SourceUnreadable,
+)
+from rag.export import write
 from rag.ground import EmbeddingGrounder
-from rag.index import Index, Manifest, Recipe
-from rag.ingest import Progress, build_index, embed_missing, silent, store_records, writing
+from rag.index import WORDS, Index, Manifest, Recipe
+from rag.ingest import (
+    Progress,
+    build_vectors,
+    build_words,
+    embed_missing,
+    rehearse,
+    silent,
+    store_records,
+    writing,
+)
 from rag.lexical import tokens
 from rag.library import Library
-from rag.rank import rank
 from rag.registry import lookup
 from rag.retrieve import Retriever
 from rag.sample import resolve
@@ -52,6 +70,8 @@ from rag.types import (
 )
 
 DEFAULT_HOME = ".footnoted"
+_ATTEMPTS = 5  # at opening an index while others publish new ones
+_VENUES = 20  # that `info` names
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
 _NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
 
@@ -65,13 +85,14 @@ class Chatbot:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._index: Index | None = None
+        self._filling: _Filling | None = None
 
     @classmethod
     def open(cls, home: str | Path = DEFAULT_HOME, settings: Settings | None = None) -> Chatbot:
         """Open the home, making it if it is missing. Raises ConfigError or LibraryError."""
         path = Path(home).expanduser()
         bot = cls(path, settings or Settings.load(path))
-        if not (path / "library.sqlite").is_file():
+        if not Library.is_current(path / "library.sqlite"):
             with writing(path):
                 Library(path / "library.sqlite").close()
         return bot
@@ -82,22 +103,53 @@ class Chatbot:
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
+        vectors: Literal["now", "background", "later"] = "now",
+        prune: bool = False,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
         An iterable of LlamaIndex Documents is a source too: text is abstract, metadata the rest.
 
+        Papers are found by their words seconds after they are read. Their vectors take longer:
+        they are waited for ("now"), made by a thread while this returns ("background"; `wait`
+        waits for it), or left to a later call ("later"). `prune` removes what a source gave
+        before and no longer gives, unless another gives it.
+
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
         """
-        with writing(self.home):
-            library = Library(self.home / "library.sqlite")
-            try:
-                records = islice(self._records(sources, format), limit) if sources else None
-                return self._ingest(library, records, rebuild, progress)
-            finally:
-                library.close()
+        self.wait()
+        with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
+            records = islice(self._records(sources, format), limit) if sources else None
+            report = self._ingest_words(library, records, rebuild, prune, progress)
+            if vectors == "now":
+                self._ingest_vectors(library, progress)
+        if vectors == "background":
+            self._filling = _Filling(self._fill, progress)
+            self._filling.start()
+        return report
+
+    def wait(self) -> None:
+        """Wait for the vectors that `ingest(..., vectors="background")` makes.
+
+        Raises what went wrong there.
+        """
+        filling, self._filling = self._filling, None
+        if filling:
+            filling.finish()
+
+    def rehearse(
+        self,
+        *sources: str | Path,
+        format: str | None = None,
+        limit: int | None = None,
+        prune: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[IngestReport, list[Rejected]]:
+        """What `ingest` would report, and the first records it would reject; writes nothing."""
+        records = islice(self._records(sources, format), limit)
+        return rehearse(self.home, records, progress, prune=prune)
 
     def search(
         self,
@@ -119,12 +171,18 @@ class Chatbot:
         """`search`, with the seconds that embedding, searching, and both took."""
         clock = Clock()
         mode, wanted = mode or self.settings.retrieval.mode, checked_filters(filters)
-        retriever = self._retriever()
-        vector = None if mode == "lexical" or not query.strip() else self._query_vector(query)
+        vector = None
+        if self.search_mode(mode) != "lexical" and query.strip():
+            vector = self._query_vector(query)
         clock.lap("embed")
-        hits = retriever.search(query, vector, k, wanted, mode)
+        hits = self._ranked(query, vector, k, wanted, mode)
         clock.lap("search")
         return hits, clock.read()
+
+    def search_mode(self, wanted: Mode | None = None) -> Mode:
+        """How a search is done: as wanted, or by words alone while there are no vectors."""
+        mode = wanted or self.settings.retrieval.mode
+        return mode if self._open_index(vectors=False).manifest.vectors else "lexical"
 
     def ask(
         self,
@@ -154,7 +212,7 @@ class Chatbot:
         if not self._library().count():
             yield Event("answer", draft.refuse(Refusal("empty_collection", _NO_PAPERS)))
             return
-        retriever = self._retriever()
+        self._open_index()
         try:
             backend = self._backend  # before anything is searched: a wrong name is told at once
         except BackendError as error:
@@ -162,8 +220,7 @@ class Chatbot:
             return
         settings = self.settings.retrieval
         vector = self._query_vector(asked)
-        hits = retriever.search(asked, vector, settings.k, wanted, settings.mode)
-        hits = rank(hits, vector, self._embed)
+        hits = self._ranked(asked, vector, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
         refusal = self._refusal(asked if tokens(question) else question, vector, hits)
@@ -202,40 +259,57 @@ class Chatbot:
         """One paper by its id, None where there is none."""
         return self._library().get([paper_id]).get(paper_id)
 
+    def export(
+        self,
+        format: str = "bibtex",
+        paper_ids: Sequence[str] | None = None,
+        filters: Filters | Mapping[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """Papers as text for other programs: bibtex, ris, jsonl or csv, in pieces."""
+        library = self._library()
+        twins = {i: [j for j in group if j != i] for group in library.duplicates() for i in group}
+        papers = chosen_papers(library, paper_ids, checked_filters(filters))
+        return write(papers, format, twins)
+
     def delete(self, *paper_ids: str) -> int:
         """Remove papers from library and index; the number that were there."""
-        with writing(self.home):
-            library = Library(self.home / "library.sqlite")
-            try:
-                removed = library.delete(paper_ids)
-                if removed and Manifest.read(self._index_root):
-                    build_index(library, self._index_root, self._recipe, self._stores)
-                return removed
-            finally:
-                library.close()
+        with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
+            removed = library.delete(paper_ids)
+            if removed and Manifest.read(self._index_root):
+                build_words(library, self._index_root, self._recipe)
+                build_vectors(library, self._index_root, self._recipe, self._stores)
+            return removed
 
     def info(self) -> dict[str, Any]:
         """Counts, the state of the index, and the disk that the home takes (bytes)."""
         manifest = Manifest.read(self._index_root)
-        library = self._library()
+        library, disk = self._library(), disk_by_part(self.home)
         return {
             "home": str(self.home),
             "papers": library.count(),
             "chunks": manifest.chunks if manifest else 0,
-            "pending": self.is_behind(),
+            "pending": self.is_behind() is not None,
             "embedding": manifest.recipe.embedding if manifest else None,
             "backend": self.settings.backend.name,
-            "disk": disk_bytes(self.home),
+            "twins": len(library.duplicates()),
+            "disk": sum(disk.values()),
+            "disk_by_part": disk,
             "by_year": library.by_year(),
+            "by_source": library.by_source(),
+            "by_venue": dict(islice(library.by_venue().items(), _VENUES)),
         }
 
-    def is_behind(self) -> bool:
-        """Whether papers were stored or removed that the index does not reflect yet."""
+    def is_behind(self) -> str | None:
+        """What the index does not reflect yet of the papers: their "words", only their "vectors".
+
+        None where it is up to date.
+        """
         manifest = Manifest.read(self._index_root)
-        return manifest is None or manifest.revision != self._library().revision()
+        return manifest.behind(self._library().revision()) if manifest else WORDS
 
     def close(self) -> None:
-        """Let go of the index; the chatbot opens it again if it is used."""
+        """Let go of the index, which opens again if it is used; wait for a background ingest."""
+        self.wait()
         with self._lock:
             if self._index is not None:
                 self._index.close()
@@ -288,11 +362,12 @@ class Chatbot:
         found = refuse.features(question, vector, hits, self._embed, lexicon)
         return refuse.refusal(question, hits, found, self.settings.answer.refuse_below)
 
-    def _ingest(
+    def _ingest_words(
         self,
         library: Library,
         records: Iterator[tuple[str, Record]] | None,
         rebuild: bool,
+        prune: bool,
         progress: Progress,
     ) -> IngestReport:
         manifest = None if rebuild else Manifest.read(self._index_root)
@@ -300,12 +375,26 @@ class Chatbot:
             manifest.check(self._recipe)
         report = IngestReport()
         if records is not None:
-            report = store_records(library, records, self.home / "rejected.jsonl", progress)
-        if not library.count() and manifest is None:
-            return report
-        embed_missing(library, self._embedder, self.settings.chunking.max_chars, progress)
-        build_index(library, self._index_root, self._recipe, self._stores, progress, anew=rebuild)
+            rejects = self.home / "rejected.jsonl"
+            report = store_records(library, records, rejects, progress, prune=prune)
+        if library.count() or manifest:
+            build_words(library, self._index_root, self._recipe, progress, anew=rebuild)
         return report
+
+    def _ingest_vectors(self, library: Library, progress: Progress) -> None:
+        if Manifest.read(self._index_root) is None:
+            return
+        arguments = (library, self._index_root, self._recipe, self._stores, progress)
+        settings = self.settings
+        for _ in embed_missing(
+            library, self._embedder, settings.chunking.max_chars, progress, codes=settings.rank.late
+        ):
+            build_vectors(*arguments)
+        build_vectors(*arguments)
+
+    def _fill(self, progress: Progress) -> None:
+        with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
+            self._ingest_vectors(library, progress)
 
     def _records(
         self, sources: Sequence[str | Path | Iterable[Any]], format: str | None
@@ -343,32 +432,55 @@ class Chatbot:
         library: Library = self._local.library
         return library
 
-    def _retriever(self) -> Retriever:
+    def _retriever(self, mode: Mode = "hybrid") -> Retriever:
         settings = self.settings.retrieval
         return Retriever(
-            self._open_index(),
+            self._open_index(vectors=mode != "lexical"),
             self._library(),
             candidates=settings.candidates,
             dense_weight=settings.dense_weight,
         )
 
-    def _open_index(self) -> Index:
+    def _ranked(
+        self,
+        question: str,
+        vector: NDArray[np.float32] | None,
+        k: int,
+        filters: Filters | None,
+        mode: Mode,
+    ) -> list[Hit]:
+        """Search, and reorder the first hits where both sides were asked."""
+        if mode != "hybrid" or vector is None:
+            return self._retriever(mode).search(question, vector, k, filters, mode)
+        depth = max(k, self.settings.rank.depth) if k > 0 else k
+        hits = self._retriever().search(question, vector, depth, filters, mode)
+        return self._ranker.rank(question, hits, self._library(), self._rarity)[: max(k, 0)]
+
+    def _open_index(self, *, vectors: bool = True) -> Index:
         """The current index; one that was published since takes the old one's place."""
-        manifest = Manifest.read(self._index_root)
-        stored = 0 if manifest else self._library().count()
-        if stored:  # by an ingest that was interrupted
-            raise IndexMissing(f"{stored} papers wait to be indexed. Run: footnoted ingest")
-        with self._lock:
-            if self._index is None or self._index.manifest != manifest:
-                self._index = Index.open(self._index_root, self._recipe, self._stores)
-            return self._index
+        for attempt in range(_ATTEMPTS):
+            manifest = Manifest.read(self._index_root)
+            stored = 0 if manifest else self._library().count()
+            if stored:  # by an ingest that was interrupted
+                raise IndexMissing(f"{stored} papers wait to be indexed. Run: footnoted ingest")
+            try:
+                with self._lock:
+                    if self._index is None or self._index.manifest != manifest:
+                        self._index = None
+                        self._index = Index.open(self._index_root, self._recipe, self._stores)
+                    return self._index.load(vectors=vectors)
+            except IndexFailure:
+                replaced = Manifest.read(self._index_root) != manifest  # while it was being opened
+                if not replaced or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     def _query_vector(self, question: str) -> NDArray[np.float32]:
         vector: NDArray[np.float32] = self._embedder.embed_query([question])[0]
         return vector
 
     def _rarity(self, word: str) -> float:
-        return self._open_index().lexical.rarity(word)
+        return self._open_index(vectors=False).lexical.rarity(word)
 
     @property
     def _index_root(self) -> Path:
@@ -398,6 +510,10 @@ class Chatbot:
         return EmbeddingGrounder(self._embed)
 
     @cached_property
+    def _ranker(self) -> Ranker:
+        return Ranker(self.settings.rank, self._embedder, self.settings.chunking.max_chars)
+
+    @cached_property
     def _backend(self) -> Backend:
         settings = self.settings.backend
         cls = lookup("backend", settings.name, {**BACKENDS, **self.settings.plugins.backends})
@@ -407,3 +523,23 @@ class Chatbot:
             rarity=self._rarity,  # of whichever index is current when it is asked
         )
         return backend
+
+
+class _Filling(threading.Thread):
+    """Makes vectors while others ask; what goes wrong is raised where it is waited for."""
+
+    def __init__(self, fill: Callable[[Progress], None], progress: Progress) -> None:
+        super().__init__(name="footnoted-vectors", daemon=True)
+        self._fill, self._progress = fill, progress
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._fill(self._progress)
+        except Exception as error:  # told by `finish`, in the thread that waits
+            self._error = error
+
+    def finish(self) -> None:
+        self.join()
+        if self._error:
+            raise self._error

@@ -15,7 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import _cli_chat, _cli_conversations, _cli_mcp, _cli_serve
+from rag import (
+    _cli_chat,
+    _cli_conversations,
+    _cli_export,
+    _cli_mcp,
+    _cli_serve,
+    _cli_snapshot,
+)
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -38,11 +45,15 @@ if TYPE_CHECKING:
     from rag.config import Settings
     from rag.types import Answer, Filters
 
-DONE, FAILED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 3, 4, 130, 141
+DONE, FAILED, MISUSED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 130, 141
 DEFAULT_HOME = ".footnoted"
 # Backends of ours that fetch no model: with others, offline mode could break a download.
 _FETCH_NOTHING = ("extractive", "openai")
 _MENDING = re.compile(r"Run: footnoted ingest(?: --rebuild| SOURCE)?")
+_BEHIND = {
+    "words": "an ingest was interrupted or is running: not all papers are in the index.",
+    "vectors": "the vectors of some papers are still to be made: those are found by words alone.",
+}
 _SHIPPED_EMBEDDER = ("sentence_transformers", "default")
 
 
@@ -76,12 +87,20 @@ def _run(words: Sequence[str], *, own_process: bool) -> int:
 def _ingest(args: Namespace) -> int:
     from dataclasses import asdict
 
+    if args.dry_run:
+        from rag._cli_rehearse import run as rehearse
+
+        return rehearse(args)
+    if args.prune and (args.limit or not args.source):
+        return _misused("ingest: --prune needs whole sources: give a SOURCE, and no --limit")
     with _bot(args) as (bot, _), _progress(args) as progress:
         report = bot.ingest(
             *args.source,
             format=args.format,
             rebuild=args.rebuild,
             limit=args.limit,
+            vectors="later" if args.later else "now",
+            prune=args.prune,
             progress=progress,
         )
     rejects = _home(args) / "rejected.jsonl"
@@ -89,15 +108,22 @@ def _ingest(args: Namespace) -> int:
         put_json({**asdict(report), "rejects": str(rejects) if report.rejected else None})
     else:
         put(str(report))
+    if report.removed:
+        say(f"{report.removed} removed, gone from their source")
     if report.rejected:
         explain_rejects(report.rejected, rejects)
     return REJECTED if report.rejected and args.strict else DONE
 
 
+def _misused(message: str) -> int:
+    say(message)
+    return MISUSED
+
+
 def _search(args: Namespace) -> int:
     query = " ".join(args.query)
     with _bot(args) as (bot, settings):
-        mode = settings.retrieval.mode
+        mode = bot.search_mode(settings.retrieval.mode)
         hits, seconds = bot.timed_search(query, k=args.k, filters=_filters(args), mode=mode)
     if args.json:
         found = [hit.to_dict() for hit in hits]
@@ -194,6 +220,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "mcp": _cli_mcp.run,
     "info": _info,
     "delete": _delete,
+    "export": _cli_export.run,
+    "restore": _cli_snapshot.run_restore,
+    "snapshot": _cli_snapshot.run,
 }
 
 
@@ -210,11 +239,10 @@ def _bot(args: Namespace) -> Iterator[tuple[Chatbot, Settings]]:
     from rag import Chatbot
 
     bot = Chatbot.open(home, settings=settings)
-    if args.command in ("search", "ask", "chat") and (home / "index").is_dir() and bot.is_behind():
-        say(
-            "an ingest was interrupted or is running: not all papers are in the index. "
-            + _at_home("Run: footnoted ingest", args.home)
-        )
+    if args.command in ("search", "ask", "chat") and (home / "index").is_dir():
+        behind = bot.is_behind()
+        if behind:
+            say(f"{_BEHIND[behind]} {_at_home('Run: footnoted ingest', args.home)}")
     try:
         yield bot, settings
     finally:

@@ -48,7 +48,19 @@ class RetrievalSettings(_Section):
     mode: Mode = "hybrid"
     k: int = Field(8, ge=1)
     candidates: int = Field(100, ge=1)
-    dense_weight: float = Field(0.6, ge=0, le=1)
+    dense_weight: float = Field(0.5, ge=0, le=1)
+
+
+class RankSettings(_Section):
+    """How the first `depth` hits are reordered.
+
+    `late`: by late interaction, whose token codes an ingest keeps (some 6 KB a paper); `model`: by
+    a cross-encoder of sentence-transformers, a name or a folder.
+    """
+
+    late: bool = True
+    model: str | None = None
+    depth: int = Field(20, ge=1)
 
 
 class BackendSettings(_Section):
@@ -96,6 +108,7 @@ class Settings(_Section):
     embedding: EmbeddingSettings = EmbeddingSettings()
     chunking: ChunkingSettings = ChunkingSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    rank: RankSettings = RankSettings()
     backend: BackendSettings = BackendSettings()
     answer: AnswerSettings = AnswerSettings()
     store: StoreSettings = StoreSettings()

@@ -13,16 +13,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag._bert import NumpyBert, is_supported
+from rag._codes import CODES_VERSION, Codes, Spans, content_pieces, pack, unit_rows
+from rag._hashing import HashingEmbedder
+from rag._torch_encoder import TorchEncoder, pools_by_mean
 from rag.config import EmbeddingSettings
 from rag.errors import EmbeddingError
 from rag.registry import lookup
 
+__all__ = [
+    "CODES_VERSION",
+    "Embedder",
+    "HashingEmbedder",
+    "SentenceTransformersEmbedder",
+    "TokenEmbedder",
+    "has_tokens",
+    "make_embedder",
+]
 Floats = NDArray[np.float32]
 
 EMBEDDERS: dict[str, str] = {
@@ -48,6 +60,35 @@ class Embedder(Protocol):
     def embed_query(self, texts: Sequence[str]) -> Floats:
         """Vectors of questions, shape (len(texts), dimension), L2-normalised."""
         ...
+
+
+class TokenEmbedder(Embedder, Protocol):
+    """An embedder that also tells what it makes of each word piece, for late interaction."""
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the model's word pieces mean something alone: it pools by their mean."""
+        ...
+
+    def embed_with_tokens(self, texts: Sequence[str]) -> tuple[Floats, list[Codes]]:
+        """Vectors as `embed`, and for each text its token codes, shape (tokens, dimension / 8).
+
+        A code is np.packbits of (last hidden state > 0). Content only, in order: no special
+        tokens, no stop words, no pieces without a letter or digit.
+        """
+        ...
+
+    def query_tokens(self, text: str) -> tuple[Floats, Spans]:
+        """Unit last hidden states of the question's word pieces, and where each is in `text`.
+
+        Shapes (t, dimension) and t spans. Special tokens are left out, stop words are not.
+        """
+        ...
+
+
+def has_tokens(embedder: Embedder) -> TypeGuard[TokenEmbedder]:
+    """Whether late interaction can be had from this embedder; a user's own may lack all of it."""
+    return bool(getattr(embedder, "has_tokens", False))
 
 
 def make_embedder(settings: EmbeddingSettings, extra: Mapping[str, str] | None = None) -> Embedder:
@@ -93,18 +134,40 @@ class SentenceTransformersEmbedder:
     def embed_query(self, texts: Sequence[str]) -> Floats:
         return self._encode(texts, self._prompt("query"))
 
+    @cached_property
+    def has_tokens(self) -> bool:
+        return is_supported(self._folder) or pools_by_mean(self._torch)
+
+    def embed_with_tokens(self, texts: Sequence[str]) -> tuple[Floats, list[Codes]]:
+        if not texts:
+            return self.embed(texts), []
+        prompt = self._prompt("document")
+        vectors: dict[int, Floats] = {}
+        codes: dict[int, Codes] = {}
+        for rows, part, tokens in self._engine(len(texts)).batches(_whole(texts, prompt)):
+            vectors.update(zip(rows, part, strict=True))
+            packed = (pack(t.after(len(prompt)), self._content) for t in tokens)
+            codes.update(zip(rows, packed, strict=True))
+        in_order = range(len(texts))
+        return np.array([vectors[i] for i in in_order]), [codes[i] for i in in_order]
+
+    def query_tokens(self, text: str) -> tuple[Floats, Spans]:
+        prompt = self._prompt("query")
+        _, _, tokens = next(self._engine(1).batches(_whole([text], prompt)))
+        said = tokens[0].after(len(prompt))
+        return unit_rows(said.hidden), said.spans
+
     def _encode(self, texts: Sequence[str], prompt: str) -> Floats:
-        # Half a surrogate pair, as a terminal can give, is no text to a tokenizer.
-        whole = [(prompt + text).encode("utf-8", "replace").decode() for text in texts]
-        if len(whole) <= _FEW and self._numpy is not None and "torch" not in sys.modules:
-            return self._numpy.embed(whole)
-        vectors = self._torch.encode(
-            whole,
-            batch_size=self._batch_size,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-        )
-        return np.asarray(vectors, np.float32)
+        return self._engine(len(texts)).embed(_whole(texts, prompt))
+
+    def _engine(self, texts: int) -> NumpyBert | TorchEncoder:
+        if texts <= _FEW and self._numpy is not None and "torch" not in sys.modules:
+            return self._numpy
+        return self._bulk
+
+    @cached_property
+    def _content(self) -> NDArray[np.bool_]:
+        return content_pieces(*self._engine(1).vocabulary())
 
     @cached_property
     def _numpy(self) -> NumpyBert | None:
@@ -113,6 +176,10 @@ class SentenceTransformersEmbedder:
                 _checked_default_weights(self._folder)
             return NumpyBert(self._folder)
         return None
+
+    @cached_property
+    def _bulk(self) -> TorchEncoder:
+        return TorchEncoder(self._torch, self._batch_size)
 
     @cached_property
     def _torch(self) -> Any:
@@ -148,29 +215,10 @@ class SentenceTransformersEmbedder:
         return dict(found or {})
 
 
-class HashingEmbedder:
-    """Words hashed into a vector: no model at all. For tests, and to see how little that gives."""
-
-    fingerprint = "hashing-256-v1"
-
-    def __init__(self, dimension: int = 256) -> None:
-        self._dimension = dimension
-
-    @classmethod
-    def from_settings(cls, settings: EmbeddingSettings) -> HashingEmbedder:
-        return cls()
-
-    def embed(self, texts: Sequence[str]) -> Floats:
-        out = np.zeros((len(texts), self._dimension), np.float32)
-        for row, text in enumerate(texts):
-            for word in text.lower().split():
-                digest = hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest()
-                out[row, int.from_bytes(digest, "big") % self._dimension] += 1
-        out[:, 0] += 1e-3  # a text without words still gets a direction
-        return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), np.float32)
-
-    def embed_query(self, texts: Sequence[str]) -> Floats:
-        return self.embed(texts)
+def _whole(texts: Sequence[str], prompt: str) -> list[str]:
+    # Half a surrogate pair, as a terminal can give, is no text to a tokenizer; one "?" stands for
+    # one character, so that spans hold.
+    return [(prompt + text).encode("utf-8", "replace").decode() for text in texts]
 
 
 def _default_folder() -> Path:

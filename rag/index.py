@@ -1,8 +1,9 @@
-"""One generation of the indexes derived from a library: vectors, BM25, and a manifest.
+"""The indexes derived from a library: words (BM25), vectors, and the manifest that names both.
 
-A generation is built in a folder of its own and becomes the current one by renaming the manifest
-over the old one. A reader therefore sees a whole old or a whole new index; what a killed build
-leaves behind is named by no manifest, and is swept away by the next build.
+Each is built in a folder of its own and becomes the current one by renaming the manifest over the
+old one. A reader therefore sees a whole old or a whole new index; what a killed build leaves
+behind is named by no manifest, and is swept away by the next build. The two are published apart:
+words are ready seconds after the papers are stored, and are searched alone until there are vectors.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rag.chunking import CHUNKER_VERSION, chunks, context_text
 from rag.errors import IndexFailure, IndexMismatch, IndexMissing
@@ -23,9 +28,10 @@ from rag.registry import lookup
 from rag.stores import STORES, VectorStore
 from rag.types import Chunk, Paper
 
-FORMAT = 1
+FORMAT = 2
+WORDS, VECTORS = "words", "vectors"  # the two parts, and how their folders begin
 _MANIFEST = "current.json"
-_CHUNKS = "chunks.json"
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +54,37 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """What the current generation is, made by which recipe, from which state of the library."""
+class Part:
+    """One index in its folder: from which state of the library, and of how many papers.
+
+    `chunks` counts what it holds, and `missing` the chunks whose vectors had not been made yet.
+    """
 
     folder: str
-    recipe: Recipe
     revision: int
     papers: int
-    chunks: int
+    chunks: int = 0
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the current indexes are, and by which recipe they were made."""
+
+    recipe: Recipe
+    words: Part
+    vectors: Part | None = None
 
     @classmethod
     def read(cls, root: Path) -> Manifest | None:
-        """The manifest of the current generation, None before the first one."""
+        """The current manifest, None before the first one. Raises IndexFailure or IndexMismatch."""
         try:
             data = json.loads((root / _MANIFEST).read_text(encoding="utf-8"))
-            return cls(**{**data, "recipe": Recipe(**data["recipe"])})
+            recipe = Recipe(**data["recipe"])
+            if recipe.format != FORMAT:
+                raise _other_format(recipe.format)
+            vectors = Part(**data["vectors"]) if data["vectors"] else None
+            return cls(recipe, Part(**data["words"]), vectors)
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError, OSError) as error:
@@ -70,14 +92,30 @@ class Manifest:
                 f"{root / _MANIFEST} cannot be read ({error}). Run: footnoted ingest --rebuild"
             ) from error
 
-    def publish(self, root: Path) -> None:
-        """Make this generation the current one: written aside, flushed to disk, renamed."""
+    @property
+    def papers(self) -> int:
+        return self.words.papers
+
+    @property
+    def chunks(self) -> int:
+        """Chunks that have their vectors in the index."""
+        return self.vectors.chunks if self.vectors else 0
+
+    def behind(self, revision: int) -> str | None:
+        """What the index lacks of the library's present state: words, vectors, or nothing."""
+        if self.words.revision != revision:
+            return WORDS
+        part = self.vectors
+        return VECTORS if not part or part.missing or part.revision != revision else None
+
+    def publish(self, root: Path, folder: str) -> None:
+        """Make this the current one, `folder` being new: flushed to disk, written, renamed."""
+        _sync_tree(root / folder)
         part = root / f"{_MANIFEST}.part"
         with part.open("w", encoding="utf-8") as file:
             json.dump(asdict(self), file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        _sync_tree(root / self.folder)
         part.replace(root / _MANIFEST)
         _sync(root)
 
@@ -95,11 +133,11 @@ class Manifest:
 
 
 class Index:
-    """The current generation, open for reading."""
+    """The current indexes, open for reading."""
 
     def __init__(self, root: Path, manifest: Manifest, stores: Mapping[str, str]) -> None:
         self.manifest = manifest
-        self._folder = root / manifest.folder
+        self._root = root
         self._stores = stores
 
     @classmethod
@@ -109,43 +147,106 @@ class Index:
         if manifest is None:
             raise IndexMissing("nothing is indexed yet. Run: footnoted ingest SOURCE")
         manifest.check(recipe)
-        if not (root / manifest.folder).is_dir():
-            raise IndexFailure(
-                f"the index folder {root / manifest.folder} is gone. "
-                f"Run: footnoted ingest --rebuild"
-            )
+        for part in (manifest.words, manifest.vectors):
+            if part and not (root / part.folder).is_dir():
+                raise IndexFailure(
+                    f"the index folder {root / part.folder} is gone. "
+                    f"Run: footnoted ingest --rebuild"
+                )
         return cls(root, manifest, {**STORES, **(stores or {})})
+
+    def load(self, *, vectors: bool) -> Index:
+        """Read now what would be read when it is first used: from then on nothing can go away."""
+        _ = self.lexical, self.paper_rows, self.dense if vectors else None
+        return self
 
     @cached_property
     def lexical(self) -> LexicalIndex:
+        """BM25 over papers; its ids are those of the papers."""
         try:
-            return LexicalIndex.load(self._folder / "lexical")
+            return LexicalIndex.load(self._root / self.manifest.words.folder)
         except (OSError, ValueError, KeyError) as error:
             raise IndexFailure(
                 f"the lexical index cannot be read ({error}). Run: footnoted ingest --rebuild"
             ) from error
 
     @cached_property
-    def vectors(self) -> VectorStore:
-        store = open_store(self.manifest.recipe.store, self._folder, self._stores)
-        if store.count() != self.manifest.chunks:
-            raise IndexFailure(
-                f"the vector index holds {store.count()} of {self.manifest.chunks} chunks. "
-                f"Run: footnoted ingest --rebuild"
-            )
-        return store
+    def paper_rows(self) -> Rows:
+        """The library's row number of each paper of `lexical`, rising."""
+        return _load(self._root / self.manifest.words.folder / "rows.npy")
 
     @cached_property
-    def chunks_of(self) -> dict[str, list[str]]:
-        """Chunk ids by paper id."""
-        out: dict[str, list[str]] = {}
-        for chunk_id in self.lexical.ids:
-            out.setdefault(paper_of(chunk_id), []).append(chunk_id)
-        return out
+    def dense(self) -> Dense | None:
+        """The vectors; None until the first of them are there."""
+        part = self.manifest.vectors
+        if part is None:
+            return None
+        folder = self._root / part.folder
+        store = open_store(self.manifest.recipe.store, folder, self._stores)
+        if store.count() != part.chunks:
+            raise IndexFailure(
+                f"the vector index holds {store.count()} of {part.chunks} chunks. "
+                f"Run: footnoted ingest --rebuild"
+            )
+        return Dense(store, read_chunks(folder))
 
     def close(self) -> None:
-        if "vectors" in self.__dict__:
-            self.vectors.close()
+        if self.__dict__.get("dense"):
+            self.__dict__["dense"].store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkTable:
+    """The chunks of a vector index, in the order of the library.
+
+    `rows` are the library's row numbers of their papers, rising, `hashes` SHA-256 of the texts,
+    shape (n, 32).
+    """
+
+    ids: list[str]
+    rows: Rows
+    hashes: NDArray[np.uint8]
+
+    def of_papers(self, rows: Rows) -> list[str]:
+        """Ids of the chunks of these papers; `rows` rising."""
+        inside = np.isin(self.rows, rows)
+        return [self.ids[i] for i in np.flatnonzero(inside)]
+
+
+class Dense:
+    """A vector store and what its chunks belong to."""
+
+    def __init__(self, store: VectorStore, table: ChunkTable) -> None:
+        self.store = store
+        self.table = table
+
+    def search(
+        self, vector: NDArray[np.float32], k: int, allowed: Rows | None = None
+    ) -> list[tuple[str, float]]:
+        """The k nearest chunks with their cosine similarity; `allowed`: rows of papers, rising."""
+        names = None if allowed is None else set(self.table.of_papers(allowed))
+        return self.store.search(vector, k, names)
+
+    def similarities(
+        self, vector: NDArray[np.float32], rows: Rows
+    ) -> tuple[list[str | None], NDArray[np.float32]]:
+        """The nearest chunk of each paper and its cosine; None and NaN where there is no vector.
+
+        `rows` are the papers' row numbers in the library.
+        """
+        low = np.searchsorted(self.table.rows, rows)
+        counts = np.searchsorted(self.table.rows, rows, side="right") - low
+        if not counts.any():
+            return [None] * len(rows), np.full(len(rows), np.nan, np.float32)
+        ends = np.cumsum(counts)
+        at = np.repeat(low - ends + counts, counts) + np.arange(ends[-1])
+        scores = self.store.vectors([self.table.ids[i] for i in at]) @ vector
+        best, cosines = list[str | None](), np.full(len(rows), np.nan, np.float32)
+        for paper, (end, count) in enumerate(zip(ends, counts, strict=True)):
+            part = scores[end - count : end]
+            best.append(self.table.ids[at[end - count + int(part.argmax())]] if count else None)
+            cosines[paper] = part.max() if count else np.nan
+        return best, cosines
 
 
 def paper_of(chunk_id: str) -> str:
@@ -157,7 +258,12 @@ def cut(papers: Iterable[Paper], max_chars: int) -> Iterator[tuple[Chunk, Paper,
     for paper in papers:
         for chunk in chunks(paper, max_chars):
             text = context_text(paper.title, chunk)
-            yield chunk, paper, hashlib.sha256(text.encode("utf-8", "replace")).digest()
+            yield chunk, paper, text_hash(text)
+
+
+def text_hash(text: str) -> bytes:
+    """By which the vector and the token codes of a text are cached."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 
 def open_store(name: str, folder: Path, stores: Mapping[str, str]) -> VectorStore:
@@ -165,26 +271,57 @@ def open_store(name: str, folder: Path, stores: Mapping[str, str]) -> VectorStor
     return store
 
 
-def new_folder(root: Path, current: Manifest | None) -> str:
-    """A fresh name for a generation; leftovers of killed builds are removed."""
+def new_folder(root: Path, kind: str, current: Manifest | None) -> str:
+    """A fresh name for a part of this kind; leftovers of killed builds are removed.
+
+    The one that is replaced next stays until the build after: a reader may be about to open it.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    for path in root.glob("gen-*"):
-        if current is None or path.name != current.folder:
+    parts = (current.words, current.vectors) if current else ()
+    kept = {part.folder for part in parts if part}
+    other = {WORDS: VECTORS, VECTORS: WORDS}[kind]
+    for path in root.iterdir():
+        if path.is_dir() and path.name not in kept and not path.name.startswith(other):
             shutil.rmtree(path, ignore_errors=True)
-    number = int(current.folder.removeprefix("gen-")) + 1 if current else 1
-    return f"gen-{number:06d}"
+    numbers = [int(name.rpartition("-")[2]) for name in kept if name.startswith(kind)]
+    return f"{kind}-{max(numbers, default=0) + 1:06d}"
 
 
-def read_chunk_hashes(folder: Path) -> dict[str, str]:
+def write_words(folder: Path, index: LexicalIndex, rows: Rows) -> None:
+    index.save(folder)
+    np.save(folder / "rows.npy", rows)
+
+
+def read_chunks(folder: Path) -> ChunkTable:
     try:
-        data: dict[str, str] = json.loads((folder / _CHUNKS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data
+        ids = json.loads((folder / "chunks.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder / "chunks.json", error) from error
+    return ChunkTable(ids, _load(folder / "rows.npy"), _load(folder / "hashes.npy"))
 
 
-def write_chunk_hashes(folder: Path, hashes: dict[str, str]) -> None:
-    (folder / _CHUNKS).write_text(json.dumps(hashes), encoding="utf-8")
+def write_chunks(folder: Path, table: ChunkTable) -> None:
+    (folder / "chunks.json").write_text(json.dumps(table.ids), encoding="utf-8")
+    np.save(folder / "rows.npy", table.rows)
+    np.save(folder / "hashes.npy", table.hashes)
+
+
+def _load(path: Path) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(path))
+    except (OSError, ValueError, EOFError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> IndexFailure:
+    return IndexFailure(f"{path} cannot be read ({error}). Run: footnoted ingest --rebuild")
+
+
+def _other_format(found: int) -> IndexMismatch:
+    return IndexMismatch(
+        f"the index is of format {found}, this Footnoted reads format {FORMAT}. It is made again "
+        f"from the library, without embedding anew: footnoted ingest --rebuild"
+    )
 
 
 def _sync_tree(folder: Path) -> None:

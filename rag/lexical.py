@@ -1,26 +1,36 @@
-"""BM25 over the chunks (bm25s, stemmed), and the words that the rest of Footnoted agrees on.
+"""BM25 over the abstracts (bm25s, stemmed), and the words that the rest of Footnoted agrees on.
 
-Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009.
+Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009. The index is
+searched and stored by bm25s; its matrix is filled here, with numpy, because an index that is ready
+seconds after the papers are read lets questions be asked while the vectors are still being made.
+Whole abstracts and not their chunks, because then nothing has to be split first, and the ranking
+is as good (`benchmarks/retrieval.py`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-LEXICAL_VERSION = "1"  # part of the index's manifest: raise it when tokens would come out otherwise
+LEXICAL_VERSION = "2"  # part of the index's manifest: raise it when tokens would come out otherwise
 
 _K1, _B = 1.2, 0.75
+_BLOCK = 4096  # texts whose words are counted together: some 10 MB
+
+Ints = NDArray[np.int64]
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’./][^\W_]+)*")
 _SPLIT = re.compile(r"[-'’./]")
+_AROUND = " .,;:()[]{}'’\"“”/-"
 STOP_WORDS = frozenset(
     """a about after all also am an and any are as at be because been before being between both but
     by can could did do does doing done during each for from further had has have having he her
@@ -33,6 +43,9 @@ STOP_WORDS = frozenset(
 
 def tokens(text: str) -> list[str]:
     """Stemmed words without stop words; 'multi-vector' gives multi, vector and multivector."""
+    bare = text.lower().strip(_AROUND)
+    if bare.isalnum():  # most words of an index need no more
+        return [] if bare in STOP_WORDS else [stem(bare)]
     out: list[str] = []
     for match in _TOKEN.finditer(text.lower()):
         word = match.group()
@@ -56,6 +69,29 @@ def _stemmer() -> Any:
     return Stemmer("english")
 
 
+class _Terms(dict[str, int]):
+    """Numbers of the words as they stand in a text; what each stems to is worked out once."""
+
+    def __init__(self) -> None:
+        self.vocabulary: dict[str, int] = {}
+        self._flat = array("q")
+        self._ends = array("q", [0])
+
+    def __missing__(self, raw: str) -> int:
+        number = self[raw] = len(self)
+        vocabulary = self.vocabulary
+        self._flat.extend(vocabulary.setdefault(t, len(vocabulary)) for t in tokens(raw))
+        self._ends.append(len(self._flat))
+        return number
+
+    def expand(self, raw: Ints) -> tuple[Ints, Ints]:
+        """The terms of a row of words, and how many each word gave."""
+        ends, flat = np.array(self._ends), np.array(self._flat)
+        counts = ends[raw + 1] - ends[raw]
+        shift = np.repeat(ends[raw] - np.cumsum(counts) + counts, counts)
+        return flat[shift + np.arange(len(shift))], counts
+
+
 class LexicalIndex:
     """A BM25 index that is built once and read from a folder ever after."""
 
@@ -67,13 +103,17 @@ class LexicalIndex:
 
     @classmethod
     def build(cls, ids: Sequence[str], texts: Iterable[str]) -> LexicalIndex:
+        """Index `texts`, in the order of `ids`; they are read as a stream."""
         import bm25s
 
-        corpus = [tokens(text) or [""] for text in texts]
-        if not corpus:
+        terms = _Terms()
+        blocks = list(_count(texts, terms))
+        if not ids:
             return cls(None, [])
         bm25 = bm25s.BM25(k1=_K1, b=_B)
-        bm25.index(corpus, show_progress=False)
+        bm25.vocab_dict = terms.vocabulary
+        bm25.nonoccurrence_array = None
+        bm25.scores = _scores(blocks, len(ids), len(terms.vocabulary))
         return cls(bm25, ids)
 
     def save(self, folder: Path) -> None:
@@ -89,20 +129,32 @@ class LexicalIndex:
         ids = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
         return cls(bm25s.BM25.load(str(folder), mmap=True) if ids else None, ids)
 
-    def search(
-        self, question: str, k: int, allowed: set[str] | None = None
-    ) -> list[tuple[str, float]]:
-        """The k best chunk ids with their BM25 scores (> 0), best first."""
+    def search(self, question: str, k: int, rows: Ints | None = None) -> list[tuple[str, float]]:
+        """The k best ids with their BM25 scores (> 0), best first; among `rows` if given."""
+        scores = self.scores(question)
+        return [(self.ids[i], float(scores[i])) for i in self.best(scores, k, rows)]
+
+    def scores(self, question: str) -> NDArray[np.float32]:
+        """BM25 score of every text, shape (n,); 0 where no word is shared."""
         words = sorted({w for w in tokens(question) if w in self._vocabulary})
-        if not words or k < 1:
-            return []
-        scores = self._scores(words)
-        if allowed is not None:
-            scores = scores * self._mask(allowed)
-        k = min(k, len(scores))
-        top = np.argpartition(-scores, k - 1)[:k]
-        top = top[np.lexsort((top, -scores[top]))]
-        return [(self.ids[i], float(scores[i])) for i in top if scores[i] > 0]
+        if not words:
+            return np.zeros(len(self.ids), np.float32)
+        return np.asarray(self._bm25.get_scores(words), np.float32)
+
+    @staticmethod
+    def best(scores: NDArray[np.float32], k: int, rows: Ints | None = None) -> Ints:
+        """Row numbers of the k highest scores above 0, best first; among `rows` if given."""
+        found = np.flatnonzero(scores) if rows is None else rows[scores[rows] > 0]
+        if len(found) > k > 0:
+            found = found[np.argpartition(-scores[found], k - 1)[:k]]
+        order = np.lexsort((found, -scores[found]))
+        return np.asarray(found[order][: max(k, 0)], np.int64)
+
+    def row(self, name: str) -> int | None:
+        """The row number of an id; None where it is not here."""
+        if self._row_of is None:
+            self._row_of = {name: row for row, name in enumerate(self.ids)}
+        return self._row_of.get(name)
 
     def most(self, question: str) -> float:
         """The score of a chunk that held every word of the question without end."""
@@ -119,12 +171,38 @@ class LexicalIndex:
         n = len(self.ids)
         return float(np.log((n + 1) / (frequency + 0.5)) / np.log((n + 1) / 0.5))
 
-    def _scores(self, words: list[str]) -> NDArray[np.float32]:
-        return np.asarray(self._bm25.get_scores(words), np.float32)
 
-    def _mask(self, allowed: set[str]) -> NDArray[np.float32]:
-        if self._row_of is None:
-            self._row_of = {chunk_id: row for row, chunk_id in enumerate(self.ids)}
-        mask = np.zeros(len(self.ids), np.float32)
-        mask[[self._row_of[i] for i in allowed if i in self._row_of]] = 1.0
-        return mask
+_Block = tuple[Ints, Ints, Ints]
+"""Term, text and how often the one occurs in the other; sorted by term within a block."""
+
+
+def _count(texts: Iterable[str], terms: _Terms) -> Iterator[_Block]:
+    """Words are split at spaces alone, which no token spans; all else is done once a word."""
+    stream, first = iter(texts), 0
+    while block := list(islice(stream, _BLOCK)):
+        raw, ends = array("q"), [0]
+        for text in block:
+            raw.extend(map(terms.__getitem__, text.lower().split()))
+            ends.append(len(raw))
+        found, counts = terms.expand(np.array(raw))
+        rows = np.repeat(np.arange(first, first + len(block)), np.diff(ends))
+        keys, times = np.unique(found << 32 | np.repeat(rows, counts), return_counts=True)
+        yield keys >> 32, keys & 0xFFFFFFFF, times
+        first += len(block)
+
+
+def _scores(blocks: Sequence[_Block], texts: int, terms: int) -> dict[str, Any]:
+    """The BM25 matrix as bm25s keeps it: by column (term), with the weights of Lucene's BM25."""
+    term, row, times = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    order = np.argsort(term, kind="stable")
+    term, row, times = term[order], row[order], times[order]
+    length = np.bincount(row, times, texts)
+    held = np.bincount(term, minlength=terms)
+    idf = np.log1p((texts - held + 0.5) / (held + 0.5))
+    norm = _K1 * (1 - _B + _B * length / (length.mean() or 1.0))
+    return {
+        "data": (idf[term] * times / (times + norm[row])).astype(np.float32),
+        "indices": row.astype(np.int32),
+        "indptr": np.concatenate([[0], np.cumsum(held)]).astype(np.int64),
+        "num_docs": texts,
+    }

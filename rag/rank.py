@@ -1,6 +1,9 @@
-"""Hits -> Hits, reordered by what only the few best can afford: their best single sentence.
+"""Hits -> Hits, reordered by what only the few best can afford.
 
-An abstract's vector is the average of what it says; a question mostly asks for one thing of it.
+`late`: late interaction (Khattab and Zaharia, ColBERT, SIGIR 2020) with the token vectors of the
+encoder that is there anyway, of which a document keeps one bit a dimension. On SciFact the bits
+rank as well as the whole vectors do, at 48 bytes a token (`benchmarks/retrieval.py`).
+`cross`: a cross-encoder of the user's, which reads question and abstract together.
 """
 
 from __future__ import annotations
@@ -11,26 +14,68 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.chunking import sentences
 from rag.types import Hit
 
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-DEPTH = 5  # hits: each costs the embedding of some eight sentences
-SENTENCE_WEIGHT = 0.2  # of the best sentence's cosine similarity, beside the fused score
+Floats = NDArray[np.float32]
+Codes = NDArray[np.uint8]
+Scorer = Callable[[Sequence[tuple[str, str]]], Sequence[float]]
+"""A cross-encoder: (question, text) pairs -> scores in [0, 1]."""
+
+LATE_WEIGHT = 0.4  # of the late score, beside the fused one
 
 
-def rank(hits: Sequence[Hit], question: NDArray[np.float32], embed: Embed) -> list[Hit]:
-    """Reorder by fused score plus best sentence; `question` is its vector, shape (d,)."""
-    extra = [best_sentence(hit, question, embed) for hit in hits[:DEPTH]] + [0.0] * len(hits)
-    scored = [
-        replace(hit, score=(hit.score + SENTENCE_WEIGHT * best) / (1 + SENTENCE_WEIGHT))
-        for hit, best in zip(hits, extra, strict=False)
+def late(hits: Sequence[Hit], tokens: Floats, weights: Floats, codes: Sequence[Codes]) -> list[Hit]:
+    """Reorder the first `len(codes)` hits by fused score plus late interaction.
+
+    `tokens` are the question's unit token vectors, shape (t, d), `weights` what each counts,
+    shape (t,); `codes` the bits of each hit's tokens, shape (n, d / 8). Hits without codes count
+    as the average of those that have some.
+    """
+    scores = [max_sim(tokens, weights, code) for code in codes]
+    known = [score for score in scores if score is not None]
+    if not known:
+        return list(hits)
+    mean = sum(known) / len(known)
+    extra = [mean if score is None else score for score in scores]
+    first = [
+        replace(hit, score=_clip((hit.score + LATE_WEIGHT * more) / (1 + LATE_WEIGHT)))
+        for hit, more in zip(hits, extra, strict=False)
     ]
-    scored.sort(key=lambda hit: -hit.score)
-    return [replace(hit, rank=rank) for rank, hit in enumerate(scored, start=1)]
+    return _renumbered(first, hits[len(first) :])
 
 
-def best_sentence(hit: Hit, question: NDArray[np.float32], embed: Embed) -> float:
-    """Highest cosine similarity of a sentence of the abstract to the question, at least 0."""
-    found = sentences(hit.paper.abstract)
-    return max(0.0, float((embed(found) @ question).max())) if found else 0.0
+def cross(hits: Sequence[Hit], question: str, score: Scorer, depth: int) -> list[Hit]:
+    """Reorder the first `depth` hits by what a cross-encoder says of question and abstract."""
+    first = hits[:depth]
+    scores = score([(question, f"{hit.paper.title}. {hit.paper.abstract}") for hit in first])
+    judged = [replace(hit, score=_clip(s)) for hit, s in zip(first, scores, strict=True)]
+    return _renumbered(judged, hits[depth:])
+
+
+def max_sim(tokens: Floats, weights: Floats, codes: Codes) -> float | None:
+    """Weighted mean over the question's tokens of the best match among a document's, in [-1, 1].
+
+    A match is the cosine of a token vector and a vector of signs. None where either has no tokens
+    or nothing counts.
+    """
+    total = float(weights.sum())
+    if not len(codes) or not len(tokens) or total <= 0:
+        return None
+    signs = np.unpackbits(codes, axis=1).astype(np.float32)
+    # With bits b for signs 2b - 1: q . (2b - 1) = 2 q . b - sum(q), and no second array.
+    best = (2.0 * (tokens @ signs.T).max(axis=1) - tokens.sum(axis=1)) / np.sqrt(tokens.shape[1])
+    return float(best @ weights) / total
+
+
+def _renumbered(first: Sequence[Hit], rest: Sequence[Hit]) -> list[Hit]:
+    """The first in their new order; the rest stays behind them, with scores that say so."""
+    ordered = sorted(first, key=lambda hit: -hit.score)
+    last = ordered[-1].score if ordered else 1.0
+    highest = max((hit.score for hit in rest), default=0.0)
+    scale = last / highest if highest > last else 1.0
+    behind = [replace(hit, score=hit.score * scale) for hit in rest]
+    return [replace(hit, rank=n) for n, hit in enumerate([*ordered, *behind], 1)]
+
+
+def _clip(score: float) -> float:
+    return min(max(float(score), 0.0), 1.0)

@@ -87,7 +87,8 @@ class Hit:
     """A paper found for a question, by its best chunk. Scores are higher for better.
 
     `score` orders the hits (in [0, 1]); `dense` is the cosine similarity, `lexical` the BM25
-    score of the chunk, None where that search did not return it.
+    score of the abstract, None where it has no vector or shares no word. `same_as` are the ids
+    under which the same work is in the collection too, as preprint or published version.
     """
 
     rank: int
@@ -96,8 +97,11 @@ class Hit:
     chunk: Chunk
     dense: float | None = None
     lexical: float | None = None
+    same_as: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
+        """As in `search --json`; `same_as` only where there is something to say."""
+        same_as = {"same_as": list(self.same_as)} if self.same_as else {}
         return {
             "rank": self.rank,
             "score": round(self.score, 6),
@@ -108,6 +112,7 @@ class Hit:
             "text": self.chunk.text,
             "start": self.chunk.start,
             "end": self.chunk.end,
+            **same_as,
         }
 
 
@@ -225,12 +230,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of each record seen: the four counts add up to the records."""
+    """What became of each record seen: the four counts add up to the records.
+
+    `removed` are papers that `--prune` took out, for they were gone from their source.
+    """
 
     ingested: int = 0
     unchanged: int = 0
     replaced: int = 0
     rejected: int = 0
+    removed: int = 0
 
     @property
     def seen(self) -> int:

@@ -13,8 +13,16 @@ from hypothesis import settings as hypothesis_settings
 
 from rag.config import EmbeddingSettings
 from rag.embedding import Embedder, HashingEmbedder, make_embedder
-from rag.index import Index, Manifest, Recipe
-from rag.ingest import Progress, build_index, embed_missing, silent, store_records, writing
+from rag.index import Dense, Index, Manifest, Recipe
+from rag.ingest import (
+    Progress,
+    build_vectors,
+    build_words,
+    embed_missing,
+    silent,
+    store_records,
+    writing,
+)
 from rag.library import Library
 from rag.retrieve import Retriever
 from rag.sources import open_source
@@ -101,8 +109,12 @@ class Home:
                 library.delete(delete)
                 pairs = [("test", record) for record in records]
                 report = store_records(library, pairs, self.path / "rejected.jsonl", progress)
-                embedded = embed_missing(library, self.embedder, self.max_chars, progress)
-                manifest = build_index(library, self.root, self.recipe, STORES, progress, anew=anew)
+                build_words(library, self.root, self.recipe, progress, anew=anew)
+                embedded = 0
+                for done in embed_missing(library, self.embedder, self.max_chars, progress):
+                    embedded = done
+                    build_vectors(library, self.root, self.recipe, STORES, progress)
+                manifest = build_vectors(library, self.root, self.recipe, STORES, progress)
             finally:
                 library.close()
         return report, embedded, manifest
@@ -122,13 +134,19 @@ class Home:
         try:
             return {
                 "papers": sorted((p.id, p.title, p.abstract) for p in library.papers()),
-                "chunks": sorted(index.lexical.ids),
-                "vectors": sorted(index.vectors.search(self._probe(), 10_000)),
+                "indexed": sorted(index.lexical.ids),
+                "chunks": sorted(self.dense(index).table.ids),
+                "vectors": sorted(self.dense(index).search(self._probe(), 10_000)),
                 "words": index.lexical.search("sparse graph memory", 50),
             }
         finally:
             index.close()
             library.close()
+
+    @staticmethod
+    def dense(index: Index) -> Dense:
+        assert index.dense is not None
+        return index.dense
 
     def _probe(self) -> np.ndarray:
         return self.embedder.embed_query(["sparse graph memory"])[0]

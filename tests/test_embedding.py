@@ -12,7 +12,13 @@ import pytest
 import rag.embedding
 from rag._bert import NumpyBert, is_supported
 from rag.config import EmbeddingSettings
-from rag.embedding import HashingEmbedder, SentenceTransformersEmbedder, make_embedder
+from rag.embedding import (
+    HashingEmbedder,
+    SentenceTransformersEmbedder,
+    TokenEmbedder,
+    has_tokens,
+    make_embedder,
+)
 from rag.errors import ConfigError, EmbeddingError
 from rag.types import Paper
 
@@ -193,3 +199,102 @@ def test_embedders_of_the_users_own() -> None:
     assert isinstance(make_embedder(EmbeddingSettings(name="mine"), own), HashingEmbedder)
     with pytest.raises(ConfigError, match="no embedder is called 'absent'"):
         make_embedder(EmbeddingSettings(name="absent"))
+
+
+@pytest.fixture(scope="module")
+def prompted(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prompted") / "tiny"
+    shutil.copytree(tiny, folder)
+    prompts = {"query": "query: ", "document": "passage: "}
+    edit(folder / "config_sentence_transformers.json", prompts=prompts)
+    return folder
+
+
+def token_embedder(model: object) -> TokenEmbedder:
+    embedder = SentenceTransformersEmbedder(str(model), device="cpu")
+    assert has_tokens(embedder)
+    return embedder
+
+
+@pytest.mark.parametrize("folder", ["default", "tiny", "prompted"])
+def test_token_codes_by_torch_and_by_numpy_are_the_same(
+    folder: str,
+    sample_papers: list[Paper],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = folder if folder == "default" else request.getfixturevalue(folder)
+    texts = [f"{p.title}. {p.abstract}" for p in sample_papers[:2]] + ODD
+    embedder = token_embedder(model)
+    assert "torch" in sys.modules
+    vectors, codes = embedder.embed_with_tokens(texts)
+    spoken, spans = embedder.query_tokens("Which of the β-amyloids is it?")
+    np.testing.assert_allclose(vectors, embedder.embed(texts), atol=1e-5, rtol=0)
+    with monkeypatch.context() as fresh:
+        fresh.delitem(sys.modules, "torch")
+        by_numpy = token_embedder(model)
+        other_vectors, other_codes = by_numpy.embed_with_tokens(texts)
+        other_spoken, other_spans = by_numpy.query_tokens("Which of the β-amyloids is it?")
+    np.testing.assert_allclose(vectors, other_vectors, atol=1e-5, rtol=0)
+    assert [c.shape for c in codes] == [c.shape for c in other_codes]
+    assert all(c.dtype == np.uint8 and c.shape[1] == 48 for c in codes)
+    bits = np.unpackbits(np.concatenate(codes) ^ np.concatenate(other_codes))
+    assert bits.mean() < 1e-4  # states within rounding of zero
+    np.testing.assert_allclose(spoken, other_spoken, atol=1e-5, rtol=0)
+    assert spans == other_spans
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_codes_are_of_content_only_and_in_order() -> None:
+    embedder = token_embedder("default")
+    _, (codes, empty, cut) = embedder.embed_with_tokens(
+        ["The cats, in (the) unhappiness!", "", "word " * 2000]
+    )
+    states, spans = embedder.query_tokens("The cats, in (the) unhappiness!")
+    words = ["The cats, in (the) unhappiness!"[start:end] for start, end in spans]
+    assert words[:2] == ["The", "cats"]
+    assert "".join(words[-5:]) == "unhappiness!"
+    kept = [row for row, word in enumerate(words) if word.lower() not in ("the", "in", *",()!")]
+    assert np.array_equal(codes, np.packbits(states[kept] > 0, axis=1))
+    assert empty.shape == (0, 48)
+    assert cut.shape == (254, 48)  # 256 less [CLS] and [SEP]
+    np.testing.assert_allclose(np.linalg.norm(states, axis=1), 1, atol=1e-6)
+    assert embedder.query_tokens("")[0].shape == (0, 384)
+    assert embedder.embed_with_tokens([])[1] == []
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_the_spans_of_a_question_leave_out_the_prompt(prompted: Path) -> None:
+    question = "caf\udcc3 latte"
+    _, spans = token_embedder(prompted).query_tokens(question)
+    assert spans[0][0] == 0
+    assert question[slice(*spans[-1])] in "latte"
+    _, (codes,) = token_embedder(prompted).embed_with_tokens(["latte"])
+    assert len(codes) == len([s for s in spans if s[0] >= question.index("latte")])
+
+
+def test_a_model_that_does_not_pool_by_mean_has_no_tokens(tiny: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    shutil.copytree(tiny, first)
+    edit(
+        first / "1_Pooling" / "config.json",
+        pooling_mode_mean_tokens=False,
+        pooling_mode_cls_token=True,
+    )
+    assert not has_tokens(SentenceTransformersEmbedder(str(first), device="cpu"))
+    assert has_tokens(SentenceTransformersEmbedder(str(tiny), device="cpu"))
+
+
+def test_words_hashed_match_themselves_and_hardly_anything_else() -> None:
+    embedder = HashingEmbedder()
+    assert has_tokens(embedder)
+    vectors, (codes, none) = embedder.embed_with_tokens(["The cat and the dog.", "of the ?"])
+    assert vectors.tolist() == embedder.embed(["The cat and the dog.", "of the ?"]).tolist()
+    states, spans = embedder.query_tokens("a Dog, a fish")
+    assert spans == [(0, 1), (2, 5), (7, 8), (9, 13)]
+    signs = np.unpackbits(codes, axis=1).astype(np.float32) * 2 - 1
+    scores = states @ signs.T / np.sqrt(256)
+    assert codes.shape == (2, 32)
+    assert none.shape == (0, 32)
+    np.testing.assert_allclose(scores[1, 1], 1, atol=1e-6)
+    assert np.abs(scores[3]).max() < 0.3

@@ -101,8 +101,9 @@ def test_a_changed_abstract_embeds_only_what_changed(home: Home) -> None:
 def test_a_shorter_abstract_leaves_no_chunk_behind(home: Home) -> None:
     home.ingest(PAPERS)
     home.ingest([replace(PAPERS[0], abstract="One zebra.")])
-    assert [i for i in home.index().lexical.ids if i.startswith("p0#")] == ["p0#0"]
-    assert home.index().vectors.count() == len(home.index().lexical.ids)
+    dense = home.dense(home.index())
+    assert [i for i in dense.table.ids if i.startswith("p0#")] == ["p0#0"]
+    assert dense.store.count() == len(dense.table.ids)
 
 
 def test_what_is_deleted_disappears(home: Home) -> None:
@@ -116,7 +117,7 @@ def test_what_is_deleted_disappears(home: Home) -> None:
 def test_the_same_text_is_embedded_once(home: Home) -> None:
     twins = [replace(PAPERS[0], id="a"), replace(PAPERS[0], id="b")]
     _, embedded, manifest = home.ingest(twins)
-    assert embedded * 2 == manifest.chunks == home.index().vectors.count()
+    assert embedded * 2 == manifest.chunks == home.dense(home.index()).store.count()
 
 
 def test_an_empty_collection_has_an_index_too(home: Home) -> None:
@@ -165,7 +166,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path, store: str) 
 
 
 def _assert_same(found: dict[str, object], expected: dict[str, object]) -> None:
-    for name in ("papers", "chunks", "words"):
+    for name in ("papers", "indexed", "chunks", "words"):
         assert found[name] == expected[name]
     ours, theirs = dict(found["vectors"]), dict(expected["vectors"])  # type: ignore[call-overload]
     assert ours.keys() == theirs.keys()
@@ -189,7 +190,7 @@ def test_a_killed_process_loses_nothing_it_reported(
     _, total, _ = whole.ingest(make_papers(300))
     assert embedded <= total - reported.get("embedding", 0)
     _assert_same(killed.contents(), whole.contents())
-    assert len(list(killed.root.glob("gen-*"))) == 1
+    assert {path.name.partition("-")[0] for path in killed.root.glob("*-*")} == {"words", "vectors"}
 
 
 def _kill(home: Home, stage: str, steps: int) -> dict[str, int]:
@@ -249,7 +250,7 @@ def test_another_model_or_chunker_asks_for_a_rebuild(home: Home) -> None:
         other.ingest(PAPERS)
     assert home.contents() == before
     _, _, manifest = other.ingest([], anew=True)
-    assert manifest.chunks == other.index().vectors.count() > len(before["chunks"])  # type: ignore[arg-type]
+    assert manifest.chunks == other.dense(other.index()).store.count() > len(before["chunks"])  # type: ignore[arg-type]
     with pytest.raises(IndexMismatch, match="footnoted ingest --rebuild"):
         home.index()
     _, embedded, _ = home.ingest([], anew=True)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import bm25s
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,12 +63,26 @@ def test_any_k(index: LexicalIndex, k: int, found: int) -> None:
 
 @pytest.mark.parametrize(
     ("allowed", "found"),
-    [(set(), []), ({"c"}, ["c"]), ({"c", "absent"}, ["c"]), ({"d"}, []), (None, ["b", "c"])],
+    [([], []), ([2], ["c"]), ([2, 3], ["c"]), ([3], []), (None, ["b", "c"])],
 )
 def test_only_what_is_allowed(
-    index: LexicalIndex, allowed: set[str] | None, found: list[str]
+    index: LexicalIndex, allowed: list[int] | None, found: list[str]
 ) -> None:
-    assert names(index.search("graph disk", 4, allowed)) == found
+    rows = None if allowed is None else np.array(allowed, np.int64)
+    assert names(index.search("graph disk", 4, rows)) == found
+    assert [index.row(name) for name in (*TEXTS, "absent")] == [0, 1, 2, 3, None]
+
+
+@given(st.lists(st.text(" ab-.’İß1_é\n", max_size=30), min_size=1, max_size=9))
+@settings(max_examples=60)
+def test_the_matrix_is_that_of_bm25s(texts: list[str]) -> None:
+    theirs = bm25s.BM25(k1=1.2, b=0.75)
+    theirs.index([tokens(text) or ["\x00"] for text in texts], show_progress=False)
+    ours = LexicalIndex.build([str(n) for n in range(len(texts))], texts)
+    if all(tokens(text) for text in texts):  # bm25s cannot count a text without words
+        for word in {word for text in texts for word in tokens(text)}:
+            expected = theirs.get_scores([word])
+            assert ours._bm25.get_scores([word]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_an_index_is_the_same_after_a_reload(index: LexicalIndex, tmp_path: Path) -> None:

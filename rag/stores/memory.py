@@ -43,6 +43,10 @@ class MemoryStore:
         order = np.argsort(-scores, kind="stable")[:k]
         return [(names[i], float(scores[i])) for i in order]
 
+    def vectors(self, chunk_ids: Sequence[str]) -> NDArray[np.float32]:
+        found = [self._vectors[name] for name in chunk_ids]
+        return np.stack(found) if found else np.zeros((0, 1), np.float32)
+
     def count(self) -> int:
         return len(self._vectors)
 

@@ -1,0 +1,350 @@
+"""The paper store (SQLite, WAL): the source of truth. Everything else is rebuilt from it.
+
+Nothing outside this package knows that it is SQLite. Vectors are kept here too, by hash of the
+text and by model, so that a rebuilt index never embeds the same text twice.
+
+A paper comes from one or several records, each from one source: `_identity` says which records
+are one paper and what it then says, `_write` stores them, `_near` finds the preprint and the
+published version of one work under two ids, `_schema` holds the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Error
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.errors import LibraryError
+from rag.library._check import Salvaged, check, mend, salvage
+from rag.library._identity import normalised_title, paper_id
+from rag.library._rows import COLUMNS, fold, paper_of, unsqueeze
+from rag.library._schema import FORMAT, connect, copy_file, format_of, readable
+from rag.library._twins import Twins
+from rag.library._write import Outcome, Writer, drop_records, marks, parts, remove_paper
+from rag.types import Filters, Paper
+
+_TOKENS = "#tokens"  # after a model's name: its token codes, where vectors are kept
+_REMEMBERED = 32  # answers to filters that are kept; at 75,000 papers at most 0.6 MB each
+
+
+class Library:
+    """Papers and cached vectors of one home. One thread at a time; open one for each thread."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open, making or migrating the file where it may be written. Raises LibraryError."""
+        self.path = path
+        self._remembered: dict[tuple[Filters, int], NDArray[np.int64]] = {}
+        try:
+            self._db = connect(path, read_only=read_only)
+        except Error as error:
+            raise readable(error, path) from error
+
+    @staticmethod
+    def is_current(path: Path) -> bool:
+        """Whether there is a library of this format, or a newer one, which opening will refuse."""
+        found = format_of(path)
+        return found is not None and found >= FORMAT
+
+    @staticmethod
+    def copy(path: Path, target: Path) -> None:
+        """A copy as of one moment, also while another process writes. Raises LibraryError."""
+        try:
+            copy_file(path, target)
+        except Error as error:
+            raise readable(error, path) from error
+
+    @staticmethod
+    def salvage(path: Path) -> Salvaged:
+        """Save what can be read of a damaged file into a new one. Raises LibraryError."""
+        try:
+            return salvage(path)
+        except (Error, OSError) as error:
+            raise LibraryError(
+                f"nothing can be saved of {path} ({error}). Restore a snapshot (footnoted "
+                f"restore), or move it away and ingest again."
+            ) from error
+
+    def check(self) -> list[str]:
+        """Read everything and compare it; what is wrong, in plain words."""
+        try:
+            return check(self._db)
+        except Error as error:
+            return [f"the file is damaged: {error}"]
+
+    def mend(self) -> list[str]:
+        """Make anew what is derived from the papers; ids of papers to be ingested again."""
+        with self._transaction():
+            return mend(self._db)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def begin_run(self) -> int:
+        """A new number for one ingest: records of one source and run belong to one file."""
+        with self._transaction():
+            self._db.execute("UPDATE facts SET value = value + 1 WHERE name = 'run'")
+        return self._fact("run")
+
+    def upsert(self, papers: Sequence[tuple[Paper, str]], run: int | None = None) -> list[Outcome]:
+        """Store (paper, source) pairs in one transaction; one outcome each, in order.
+
+        A record replaces what the same source said of that paper in an earlier run; records of
+        other sources, and of this run, are merged with it, field by field.
+        """
+        run = self.begin_run() if run is None else run
+        with self._transaction():
+            outcomes = Writer(self._db, run).store(papers)
+            if any(outcome != "unchanged" for outcome in outcomes):
+                self._bump_revision()
+        return outcomes
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Remove papers; the number that were there."""
+        with self._transaction():
+            numbers = {n for i in ids if (n := self._number(i)) is not None}
+            for number in numbers:
+                remove_paper(self._db, number)
+            if numbers:
+                self._bump_revision()
+        return len(numbers)
+
+    def missing(self, source: str, run: int) -> list[Paper]:
+        """Papers that a source gave in an earlier run, and did not give in this one."""
+        query = (
+            "SELECT DISTINCT number FROM records JOIN sources ON sources.id = records.address "
+            "WHERE sources.name = ?1 AND number NOT IN (SELECT number FROM records "
+            "JOIN sources ON sources.id = records.address WHERE sources.name = ?1 AND run = ?2)"
+        )
+        numbers = [row[0] for row in self._read(query, (source, run))]
+        return list(self.by_row(numbers).values())
+
+    def forget(self, ids: Iterable[str], source: str) -> int:
+        """Take a source's records off these papers; papers without another are removed.
+
+        Returns how many were.
+        """
+        removed = 0
+        with self._transaction():
+            for number in [n for i in ids if (n := self._number(i)) is not None]:
+                rows = self._db.execute(
+                    "SELECT record FROM records JOIN sources ON sources.id = records.address "
+                    "WHERE number = ? AND sources.name = ?",
+                    (number, source),
+                )
+                removed += drop_records(self._db, number, {row[0] for row in rows})
+            self._bump_revision()
+        return removed
+
+    def count(self) -> int:
+        return int(next(self._read("SELECT count(*) FROM papers"))[0])
+
+    def by_year(self) -> dict[str, int]:
+        """Papers by year, newest first; "unknown" for those without."""
+        query = (
+            "SELECT coalesce(year, 'unknown'), count(*) FROM facets GROUP BY year ORDER BY -year"
+        )
+        return {str(year): int(number) for year, number in self._read(query)}
+
+    def by_venue(self) -> dict[str, int]:
+        """Papers by venue, the fullest first; "unknown" for those without."""
+        query = (
+            "SELECT coalesce(venue, 'unknown'), count(*) AS n FROM papers GROUP BY venue "
+            "ORDER BY n DESC, venue"
+        )
+        return {str(venue): int(number) for venue, number in self._read(query)}
+
+    def by_source(self) -> dict[str, int]:
+        """Papers by source, the fullest first; a paper of two sources counts for both."""
+        query = (
+            "SELECT sources.name, count(DISTINCT number) AS n FROM records "
+            "JOIN sources ON sources.id = records.address GROUP BY 1 ORDER BY n DESC, 1"
+        )
+        return {str(source): int(number) for source, number in self._read(query)}
+
+    def sources(self, paper_id: str) -> list[str]:
+        """Where a paper came from, the first source first."""
+        query = (
+            "SELECT DISTINCT sources.name FROM records JOIN sources "
+            "ON sources.id = records.address WHERE number = ? ORDER BY record"
+        )
+        return [row[0] for row in self._read(query, (self._number(paper_id),))]
+
+    def raw(self, paper_id: str) -> list[str]:
+        """The records of a paper as they stood in their sources, where these keep them."""
+        query = (
+            "SELECT raw FROM bodies JOIN records USING (record) WHERE number = ? "
+            "AND raw IS NOT NULL ORDER BY record"
+        )
+        return [unsqueeze(row[0]) for row in self._read(query, (self._number(paper_id),))]
+
+    def revision(self) -> int:
+        """Rises with every change of the papers: an index records the one it was made from."""
+        return self._fact("revision")
+
+    def papers(self) -> Iterator[Paper]:
+        """All papers, in the order in which they came, which is that of `rows`."""
+        for row in self._read(f"SELECT {COLUMNS} FROM papers ORDER BY number"):
+            yield paper_of(row)
+
+    def get(self, ids: Sequence[str]) -> dict[str, Paper]:
+        """Papers by the ids that were asked for, those unknown left out."""
+        found: dict[str, Paper] = {}
+        for part in parts([i.encode("utf-8", "replace").decode() for i in ids]):
+            query = f"SELECT {COLUMNS} FROM papers WHERE id IN ({marks(part)})"
+            found.update((row[0], paper_of(row)) for row in self._read(query, part))
+        return found
+
+    def select(self, filters: Filters) -> set[str]:
+        """Ids of the papers that the filters admit. For many papers `rows` is faster."""
+        clauses, values = _where(filters)
+        query = f"SELECT id FROM facets JOIN papers USING (number) WHERE {clauses}"
+        return {row[0] for row in self._read(query, values)}
+
+    def rows(self, filters: Filters | None = None) -> NDArray[np.int64]:
+        """Row numbers of the papers that the filters admit, rising; all without filters.
+
+        A paper keeps its number for ever, and none is given out twice. Remembered until a
+        paper changes: a conversation asks with the same filters again and again.
+        """
+        filters, revision = filters or Filters(), self.revision()
+        if (filters, revision) not in self._remembered:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[filters, revision] = self._scan(filters)
+        return self._remembered[filters, revision]
+
+    def row_ids(self) -> tuple[NDArray[np.int64], list[str]]:
+        """Row numbers and ids of all papers, in the order of `papers`."""
+        pairs = list(self._read("SELECT number, id FROM papers ORDER BY number"))
+        return np.array([n for n, _ in pairs], np.int64), [i for _, i in pairs]
+
+    def by_row(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, Paper]:
+        """Papers by row number, those unknown left out."""
+        found: dict[int, Paper] = {}
+        for part in parts([int(row) for row in rows]):
+            query = f"SELECT number, {COLUMNS} FROM papers WHERE number IN ({marks(part)})"
+            found.update((row[0], paper_of(row[1:])) for row in self._read(query, part))
+        return found
+
+    def link_twins(self, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Compare papers that are new or changed with all others; the pairs found.
+
+        See `rag.library._twins` for what makes two papers one work.
+        """
+        with self._transaction():
+            return Twins(self._db).link(progress)
+
+    def same_as(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The other ids of the work, for those of these papers that have any."""
+        return Twins(self._db).of(ids)
+
+    def duplicates(self) -> list[tuple[str, ...]]:
+        """Ids of the papers that are one work, a tuple for each work, the first ingested first."""
+        return Twins(self._db).groups()
+
+    def cached_vectors(
+        self, hashes: Sequence[bytes], model: str
+    ) -> dict[bytes, NDArray[np.float32]]:
+        """The vectors known for these texts and this model, by hash of the text."""
+        found: dict[bytes, NDArray[np.float32]] = {}
+        for part in parts(hashes):
+            query = (
+                f"SELECT text_hash, vector FROM vectors "
+                f"WHERE model = ? AND text_hash IN ({marks(part)})"
+            )
+            for key, blob in self._read(query, (model, *part)):
+                found[key] = np.frombuffer(blob, np.float32)
+        return found
+
+    def known_hashes(self, model: str) -> set[bytes]:
+        rows = self._read("SELECT text_hash FROM vectors WHERE model = ?", (model,))
+        return {row[0] for row in rows}
+
+    def cache_vectors(
+        self, hashes: Sequence[bytes], vectors: NDArray[np.float32], model: str
+    ) -> None:
+        rows = zip(hashes, (v.tobytes() for v in np.asarray(vectors, np.float32)), strict=True)
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+                [(key, model, blob) for key, blob in rows],
+            )
+
+    def _scan(self, filters: Filters) -> NDArray[np.int64]:
+        clauses, values = _where(filters)
+        # One text of all numbers: 75,000 rows through Python's cursor would take twice as long.
+        query = f"SELECT group_concat(number) FROM facets WHERE {clauses}"
+        text = next(self._read(query, values))[0] or ""
+        rows = np.sort(np.fromstring(text, np.int64, sep=","))
+        rows.flags.writeable = False
+        return rows
+
+    def cached_codes(self, hashes: Sequence[bytes], model: str) -> dict[bytes, NDArray[np.uint8]]:
+        """Token codes known for these texts and this model, flat, by hash of the text."""
+        found = self.cached_vectors(hashes, model + _TOKENS)
+        return {key: vector.view(np.uint8) for key, vector in found.items()}
+
+    def cache_codes(
+        self, hashes: Sequence[bytes], codes: Sequence[NDArray[np.uint8]], model: str
+    ) -> None:
+        """Keep token codes beside the vectors; each of a whole number of float32's bytes."""
+        rows = zip(hashes, (code.tobytes() for code in codes), strict=True)
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+                [(key, model + _TOKENS, blob) for key, blob in rows],
+            )
+
+    def _fact(self, name: str) -> int:
+        return int(next(self._read("SELECT value FROM facts WHERE name = ?", (name,)))[0])
+
+    def _number(self, paper_id: str) -> int | None:
+        name = paper_id.encode("utf-8", "replace").decode()
+        row = next(self._read("SELECT number FROM papers WHERE id = ?", (name,)), None)
+        return int(row[0]) if row else None
+
+    def _read(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """Rows one by one: a damaged page shows only when it is reached."""
+        try:
+            for row in self._db.execute(query, values):  # noqa: UP028 - it would close the cursor
+                yield row
+        except Error as error:
+            raise readable(error, self.path) from error
+
+    def _bump_revision(self) -> None:
+        self._db.execute("UPDATE facts SET value = value + 1 WHERE name = 'revision'")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+        except Error as error:
+            raise readable(error, self.path) from error
+
+
+def _where(filters: Filters) -> tuple[str, list[Any]]:
+    """The narrowest columns first: what they exclude is not looked at further."""
+    clauses, values = ["1"], list[Any]()
+    low, high = filters.year or (None, None)
+    for sign, bound in ((">=", low), ("<=", high)):
+        if bound is not None:
+            clauses.append(f"facets.year {sign} ?")
+            values.append(bound)
+    wanted = {
+        "venue": filters.venue, "categories": filters.category, "authors": filters.author,
+    }  # fmt: skip
+    for column, text in wanted.items():
+        if text:  # not LIKE, for which '%' is more than a sign and 'Ö' not 'ö'
+            clauses.append(f"instr(facets.{column}, ?)")
+            values.append(fold(text))
+    return " AND ".join(clauses), values
+
+
+__all__ = ["FORMAT", "Library", "LibraryError", "Outcome", "normalised_title", "paper_id"]
