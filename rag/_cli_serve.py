@@ -69,7 +69,7 @@ def _who(group: Any) -> None:
 
 def _limits(group: Any) -> None:
     for flag, default, text in (
-        ("--concurrent", 8, "answers made at the same time"),
+        ("--concurrent", 16, "answers made at the same time"),
         ("--waiting", 64, "questions that may wait in line"),
         ("--seconds", 180, "time for one answer, waiting included"),
         ("--drain", 30, "seconds to finish answers when stopped"),

@@ -24,7 +24,7 @@ class Options:
     home: Path
     host: str = "127.0.0.1"
     port: int = 7860
-    concurrent: int = 8
+    concurrent: int = 16
     waiting: int = 64
     per_minute: int | None = None
     total_seconds: float = 180.0
@@ -75,10 +75,12 @@ def is_loopback(host: str) -> bool:
 
 def check_bind(options: Options, *, known: int) -> None:
     """Refuse to serve others with nobody to ask for a password. Raises ConfigError."""
-    if options.loopback or known:
+    alone = options.loopback and not options.behind_tls and not options.allowed_hosts
+    if alone or known:
         return
+    where = options.host if not options.loopback else "what a proxy or another name leads to"
     raise ConfigError(
-        f"{options.host} can be reached by others, and {options.access_file} names nobody who may "
+        f"{where} can be reached by others, and {options.access_file} names nobody who may "
         f"come in. Run: footnoted serve --add-user NAME (a password) or --add-token NAME (a token "
         f"for programs), then this again; or serve on 127.0.0.1."
     )

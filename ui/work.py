@@ -79,6 +79,10 @@ class Pool:
     def running(self) -> int:
         return self._running
 
+    @property
+    def _idle(self) -> int:
+        return self._workers - self._running
+
     async def stream(self, work: Work, seconds: float) -> AsyncGenerator[Any]:
         """What `work` yields, and a `Place` whenever that changes while it waits.
 
@@ -120,8 +124,8 @@ class Pool:
                 raise Busy(len(self._line))
             ticket = _Ticket(work, tell)
             self._line.append(ticket)
-            if self._running >= self._workers:
-                tell(Place(len(self._line)))
+            if (number := len(self._line) - self._idle) > 0:
+                tell(Place(number))
             self._changed.notify_all()
             return ticket
 
@@ -134,8 +138,9 @@ class Pool:
                 self._changed.notify_all()
 
     def _tell_places(self) -> None:
-        for number, ticket in enumerate(self._line, 1):
-            ticket.tell(Place(number))
+        for number, ticket in enumerate(self._line, 1 - self._idle):
+            if number > 0:
+                ticket.tell(Place(number))
 
     def _serve(self) -> None:
         while True:

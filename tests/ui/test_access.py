@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -93,3 +94,9 @@ def test_others_are_served_only_if_somebody_is_known(tmp_path: Path, host: str) 
         check_bind(options, known=0)
     check_bind(options, known=1)
     check_bind(Options(home=tmp_path), known=0)
+
+
+@pytest.mark.parametrize("given", [{"behind_tls": True}, {"allowed_hosts": ("a.example",)}])
+def test_nor_through_a_proxy_on_this_machine(tmp_path: Path, given: Any) -> None:
+    with pytest.raises(ConfigError, match="--add-user"):
+        check_bind(Options(home=tmp_path, **given), known=0)

@@ -34,6 +34,9 @@ def test_a_name_that_is_not_ours_is_turned_away(serving: Serving) -> None:
         rebound = httpx.get(f"{url}/api/papers", headers={"Host": "evil.example"})
         local = httpx.get(url.replace("127.0.0.1", "localhost") + "/api/papers")
     assert (rebound.status_code, local.status_code) == (421, 200)
+
+
+def test_a_name_that_was_allowed_is_ours(serving: Serving, known: dict[str, str]) -> None:
     with serving(allowed_hosts=("papers.example.org",)) as url:
         named = httpx.get(f"{url}/healthz", headers={"Host": "papers.example.org:443"})
     assert named.status_code == 200
