@@ -24,7 +24,9 @@ from urllib.parse import urlsplit
 import httpx
 
 
-async def client(http: httpx.AsyncClient, titles: list[str], until: float, out: dict[str, Any]) -> None:
+async def client(
+    http: httpx.AsyncClient, titles: list[str], until: float, out: dict[str, Any]
+) -> None:
     rng = random.Random(id(out) ^ len(out["seconds"]))
     while time.monotonic() < until:
         body = {"question": f"What does the paper {rng.choice(titles)} find?"}

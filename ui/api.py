@@ -112,7 +112,7 @@ def owner_of(request: Request) -> str:
 
 
 def _asking(router: APIRouter, service: Service) -> None:
-    stream = {"text/event-stream": {"schema": {"type": "string"}}}
+    stream = {"text/event-stream": {"schema": {"type": "object"}}}
 
     @router.post("/ask", tags=["ask"], responses={200: {"content": stream}})
     async def ask(body: AskBody, request: Request) -> Response:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from rag import __version__
 from rag.chatbot import Chatbot
@@ -68,7 +68,7 @@ def _health(app: FastAPI, service: Service) -> None:
         found = await service.ready()
         return JSONResponse(found, 200 if found["ready"] else 503)
 
-    @app.get("/metrics", tags=["operation"])
+    @app.get("/metrics", tags=["operation"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Numbers for Prometheus."""
         return Response(service.meters.text(), media_type="text/plain; version=0.0.4")

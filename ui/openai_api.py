@@ -65,7 +65,7 @@ class ChatBody(BaseModel):
 
 def routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["openai"], responses=ERRORS)
-    stream = {"text/event-stream": {"schema": {"type": "string"}}}
+    stream = {"text/event-stream": {"schema": {"type": "object"}}}
 
     @router.get("/models")
     async def models() -> dict[str, Any]:
