@@ -27,7 +27,7 @@ import httpx
 async def client(
     http: httpx.AsyncClient, titles: list[str], until: float, out: dict[str, Any]
 ) -> None:
-    rng = random.Random(id(out) ^ len(out["seconds"]))
+    rng = random.Random(id(asyncio.current_task()))
     while time.monotonic() < until:
         body = {"question": f"What does the paper {rng.choice(titles)} find?"}
         started = time.perf_counter()

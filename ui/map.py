@@ -169,7 +169,9 @@ def _drawn(papers: list[Paper], vectors: Floats) -> str:
 
 
 def _tile(number: int, topic: Topic, papers: Sequence[Paper], box: Box) -> str:
-    titles = "".join(f"<small>{render.text(papers[i].title)}</small>" for i in topic.papers[:6])
+    room = 4 + int(box[2] * box[3] / 200)  # titles; what does not fit is cut off
+    shown = topic.papers[:room]
+    titles = "".join(f"<small>{render.text(papers[i].title)}</small>" for i in shown)
     return (
         f'<div class="topic t{number % _COLOURS}" style="{_placed(box)}">'
         f'<a class="tile" href="#topic-{number}"><b>{render.text(topic.name)} '

@@ -20,6 +20,7 @@ from rag.conversations import Conversations
 from rag.errors import ConfigError, RagError
 from rag.prompt import Turn
 from rag.types import Answer, Event, Filters, Hit, Mode, Paper
+from ui import traces
 from ui.jobs import Jobs
 from ui.observe import Meters, log
 from ui.options import Options
@@ -202,6 +203,7 @@ class Service:
         if asked.conversation:
             answer = self.conversations.append(asked.conversation, answer, asked.owner)
         self.meters.count(answer)
+        traces.record(answer)
         said: dict[str, Any] = {"question": asked.question} if self.options.log_text else {}
         log(
             "answer",
