@@ -8,11 +8,11 @@ QUESTION := How many tokens are in MassiveDS?
 # What a user's shell sets for a collection of their own has no say in the demo and the tests.
 CLEAN_ENV := env -u FOOTNOTED_HOME -u FOOTNOTED_CONFIG
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-ui lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 demo: .venv/.installed ## Set up, ingest the sample papers and print a cited answer
 	@$(CLEAN_ENV) $(BIN)/footnoted ingest sample: --home $(DEMO)
@@ -22,6 +22,10 @@ demo: .venv/.installed ## Set up, ingest the sample papers and print a cited ans
 
 test: .venv/.installed-dev ## Run the tests
 	$(BIN)/python -m pytest
+
+test-ui: .venv/.installed-dev ## Run the tests in a browser (Chromium is installed where it can be)
+	@.ci/install-chromium
+	$(BIN)/python -m pytest tests/ui -m browser
 
 lint: .venv/.installed-dev ## Check style and types
 	$(BIN)/ruff check .

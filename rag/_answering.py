@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,6 +24,7 @@ from rag.library import Library
 from rag.types import Answer, Backend, Filters, Hit, Message, Paper, Refusal, Usage
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+_FILTERS = TypeAdapter(Filters)  # once: made by several threads at a time it fails now and then
 _PART = 500  # papers fetched at once for an export
 _REMEMBERED = 20_000  # sentence vectors kept in memory: about 30 MB
 
@@ -148,18 +148,13 @@ def checked_filters(filters: Filters | Mapping[str, Any] | None) -> Filters | No
         known = ", ".join(field.name for field in fields(Filters))
         raise ConfigError(f"there is no filter '{min(unknown)}'. Filters: {known}.")
     try:
-        return _filters().validate_python({k: _printable(v) for k, v in given.items()})
+        return _FILTERS.validate_python({k: _printable(v) for k, v in given.items()})
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(
             f"the filter '{first['loc'][0]}': {first['msg'].lower()}. Give year as (first, last), "
             f"None for an open end, and the others as text."
         ) from None
-
-
-@cache
-def _filters() -> TypeAdapter[Filters]:
-    return TypeAdapter(Filters)
 
 
 def _printable(value: Any) -> Any:

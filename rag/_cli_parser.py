@@ -15,6 +15,8 @@ from rag import (
     _cli_conversations,
     _cli_doctor,
     _cli_export,
+    _cli_mcp,
+    _cli_serve,
     _cli_snapshot,
 )
 
@@ -117,6 +119,8 @@ def build_parser() -> argparse.ArgumentParser:
     _cli_chat.add(commands)
     _cli_conversations.add(commands)
     _cli_backends.add(commands)
+    _cli_serve.add(commands)
+    _cli_mcp.add(commands)
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
     _cli_doctor.add(commands)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from functools import cached_property, lru_cache
@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rag import prompt, refuse
+from rag import llama, prompt, refuse
 from rag._alignment import EmbedTokens
 from rag._answering import (
     Clock,
@@ -117,7 +117,7 @@ class Chatbot:
 
     def ingest(
         self,
-        *sources: str | Path,
+        *sources: str | Path | Iterable[Any],
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
@@ -129,6 +129,7 @@ class Chatbot:
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
+        An iterable of LlamaIndex Documents is a source too: text is abstract, metadata the rest.
         `fields` says what the fields of a paper are called in a CSV, JSON or Parquet file:
         {"title": "Name", "abstract": "Beschreibung"}; what it leaves out is guessed. `since`
         limits live queries (`arxiv:QUERY`) to what came out on that day or later; in files it
@@ -292,6 +293,19 @@ class Chatbot:
         chosen = {"backend": backend, "model": model, "policy": policy}
         return await asyncio.to_thread(self.ask, question, filters, history, **chosen)  # type: ignore[arg-type]
 
+    def as_retriever(
+        self,
+        k: int = 8,
+        filters: Filters | Mapping[str, Any] | None = None,
+        mode: Mode | None = None,
+    ) -> Any:
+        """Give this home as a LlamaIndex `BaseRetriever`; its nodes carry their spans."""
+        return llama.retriever(self, k, filters, mode)
+
+    def as_query_engine(self, filters: Filters | Mapping[str, Any] | None = None) -> Any:
+        """Give this home as a LlamaIndex `BaseQueryEngine`; its source nodes are the footnotes."""
+        return llama.query_engine(self, filters)
+
     def papers(self) -> Iterator[Paper]:
         """All papers, in the order in which they came."""
         return self._library().papers()
@@ -454,7 +468,7 @@ class Chatbot:
 
     def _records(
         self,
-        sources: Sequence[str | Path],
+        sources: Sequence[str | Path | Iterable[Any]],
         format: str | None,
         fields: Mapping[str, str] | None,
         meter: Meter,
@@ -463,6 +477,8 @@ class Chatbot:
         alone = len(sources) == 1
         opened = [  # first of all, so that a wrong name is told before anything is stored
             (str(s), self._open_source(str(s), format, fields, meter, live, alone=alone))
+            if isinstance(s, str | Path)
+            else ("LlamaIndex documents", llama.records(s))
             for s in sources
         ]
         return self._read(opened)

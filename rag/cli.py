@@ -21,6 +21,8 @@ from rag import (
     _cli_conversations,
     _cli_doctor,
     _cli_export,
+    _cli_mcp,
+    _cli_serve,
     _cli_snapshot,
 )
 from rag._cli_output import (
@@ -226,6 +228,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "backends": _cli_backends.run,
     "chat": _cli_chat.run,
     "conversations": _cli_conversations.run,
+    "serve": _cli_serve.run,
+    "mcp": _cli_mcp.run,
     "info": _info,
     "delete": _delete,
     "doctor": _cli_doctor.run,

@@ -55,6 +55,8 @@ _TABLE: dict[str, set[str]] = {
     "rag.rank": {"rag.lexical", "rag.chunking"},
     "rag.prompt": {"rag.lexical"},
 }
+# The commands that start what sits on top, and import it when they run.
+_HOOKS = ("rag.cli", "rag._cli_serve", "rag._cli_mcp")
 _BARE = {"rag.types", "rag.errors"}  # these two not even each other
 
 
@@ -110,7 +112,7 @@ def test_nothing_heavy_is_imported_before_it_is_used(module: str) -> None:
     assert roots & HEAVY == set()
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("rag.cli")])
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith(_HOOKS)])
 def test_nothing_below_imports_what_sits_on_top(module: str) -> None:
     roots = {name.partition(".")[0] for name in imports(MODULES[module], inside=True)}
     assert roots & {"ui", "eval", "benchmarks", "tests"} == set()

@@ -20,8 +20,9 @@ EXPORTED = [
     "RagError", "Refusal", "Rejected", "Sentence", "Settings",
 ]  # fmt: skip
 METHODS = [
-    "aask", "ask", "backends", "close", "delete", "export", "info", "ingest", "is_behind", "open",
-    "paper", "papers", "rehearse", "search", "search_mode", "stream", "timed_search", "wait",
+    "aask", "as_query_engine", "as_retriever", "ask", "backends", "close", "delete", "export",
+    "info", "ingest", "is_behind", "open", "paper", "papers", "rehearse", "search", "search_mode",
+    "stream", "timed_search", "wait",
 ]  # fmt: skip
 PAPER = Paper("A title", "It reaches 81 percent.", "p1", ("Ada",), 2024, "ACL", "https://x.org/1")
 

@@ -1,0 +1,126 @@
+"""Many at once: streams side by side, dead clients, full lines."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from rag.chatbot import Chatbot
+from tests.servers import ChatServer, event, sends
+from tests.ui.conftest import QUESTION, live, make_bot
+from ui.app import Server
+
+WORDS = "SPANN needs 32 GB of memory for a billion vectors on disk [1].".split()
+
+
+def llm(gap: float) -> ChatServer:
+    pieces = [event(f"{word} ") for word in WORDS]
+    return ChatServer(sends(*pieces, event(None, "stop") + b"data: [DONE]\n\n", gap=gap))
+
+
+def settings(server: ChatServer) -> dict[str, dict[str, object]]:
+    return {"backend": {"name": "openai", "base_url": server.url, "model": "m", "api_key": "x"}}
+
+
+@contextmanager
+def writing(home: Path, gap: float, **options: Any) -> Iterator[tuple[str, Server]]:
+    """A server whose model says a word every `gap` seconds."""
+    with llm(gap) as model, make_bot(home, **settings(model)) as bot, live(bot, **options) as both:
+        yield both
+
+
+def together(count: int, ask: object) -> float:
+    threads = [threading.Thread(target=ask) for _ in range(count)]  # type: ignore[arg-type]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - started
+
+
+def test_sixteen_streams_run_side_by_side(tmp_path: Path) -> None:
+    told: list[str] = []
+    with writing(tmp_path / "home", 0.2) as (url, _):
+
+        def ask() -> None:
+            body = {"question": QUESTION, "stream": True}
+            told.append(httpx.post(f"{url}/api/ask", json=body, timeout=60).text)
+
+        alone = together(1, ask)
+        all_of_them = together(16, ask)
+    assert len(told) == 17 and all("event: answer" in text for text in told)
+    assert not any("busy" in text for text in told)
+    assert all_of_them < 6 * alone  # one after the other would be sixteen times
+
+
+def test_a_dead_client_harms_no_one(bot: Chatbot) -> None:
+    with live(bot, concurrent=1) as (url, server):
+        parts = urlsplit(url)
+        body = json.dumps({"question": QUESTION, "stream": True})
+        dead = []
+        for _ in range(5):
+            link = socket.create_connection((parts.hostname, parts.port))
+            head = f"POST /api/ask HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            link.sendall(f"{head}{body}".encode())
+            dead.append(link)
+        half = socket.create_connection((parts.hostname, parts.port))
+        half.sendall(b"POST /api/ask HTTP/1.1\r\nHost: x\r\nContent-Le")  # and never the rest
+        reply = httpx.post(f"{url}/api/ask", json={"question": QUESTION}, timeout=30)
+        for link in (*dead, half):
+            link.close()
+        for _ in range(100):
+            if not server.service.pool.running:
+                break
+            time.sleep(0.02)
+        assert server.service.pool.running == 0
+    assert reply.status_code == 200
+
+
+def test_a_full_line_turns_the_next_away_and_the_others_learn_their_place(tmp_path: Path) -> None:
+    texts: list[str] = []
+    with writing(tmp_path / "home", 0.15, concurrent=1, waiting=1) as (url, serving):
+
+        def ask() -> None:
+            body = {"question": QUESTION, "stream": True}
+            texts.append(httpx.post(f"{url}/api/ask", json=body, timeout=60).text)
+
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for number, thread in enumerate(threads):
+            thread.start()
+            while serving.service.pool.running + serving.service.pool.waiting <= number:
+                time.sleep(0.01)
+        late = httpx.post(f"{url}/api/ask", json={"question": QUESTION})
+        for thread in threads:
+            thread.join()
+    assert late.status_code == 503 and late.headers["retry-after"]
+    assert "1 questions wait already" in late.json()["error"]["message"]
+    assert sum("busy, place 1" in text for text in texts) == 1
+    assert all("event: answer" in text for text in texts)
+
+
+def test_leaving_a_stream_ends_the_work(tmp_path: Path) -> None:
+    with writing(tmp_path / "home", 0.3, concurrent=1) as (url, serving):
+        body = {"question": QUESTION, "stream": True}
+        with httpx.stream("POST", f"{url}/api/ask", json=body) as reply:
+            next(reply.iter_text())
+        started = time.perf_counter()
+        while serving.service.pool.running:
+            time.sleep(0.01)
+            assert time.perf_counter() - started < 3
+
+
+def test_the_total_time_holds_for_whoever_writes_too_slowly(tmp_path: Path) -> None:
+    with writing(tmp_path / "home", 1.0, total_seconds=0.3) as (url, _):
+        reply = httpx.post(f"{url}/api/ask", json={"question": QUESTION}, timeout=30)
+    assert reply.status_code == 504

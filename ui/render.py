@@ -1,0 +1,307 @@
+"""Answers -> HTML. Pure functions; everything from outside is escaped, and cleaned once more.
+
+The HTML is one line: it travels in a Markdown component, which leaves a block of HTML alone until
+the first blank line and cleans it a second time in the browser. Links lead to footnotes on the
+page, or to the http(s) address of a paper that the library holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+import nh3
+
+from rag.types import Hit, Paper
+
+# Controls, and the signs that turn the direction of text around.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+_TAGS = {
+    "a", "article", "b", "blockquote", "br", "button", "details", "div", "em", "h2", "h3", "h4",
+    "li", "mark", "ol", "p", "pre", "section", "small", "span", "strong", "summary", "table",
+    "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "*": {"class", "id", "role", "tabindex"},
+    "a": {"href"},
+    "button": {"type"},
+    "div": {"style"},  # the map's tiles are placed by it
+    "span": {"style"},
+}
+_STYLES = {"left", "top", "width", "height"}
+_VERDICTS = {
+    "supported": ("✓", "supported"),
+    "partial": ("◐", "partly supported"),
+    "unsupported": ("✕", "not supported by any source"),
+    "contradicted": ("≠", "contradicted by the source"),
+}
+_REFUSED = {
+    "not_in_collection": "No answer in this collection",
+    "not_stated": "The abstracts do not say",
+    "empty_collection": "No papers yet",
+    "backend_failed": "The answer could not be written",
+}
+_AUTHORS = 4
+
+Turn = Mapping[str, Any]
+Papers = Mapping[str, Paper]
+
+
+def text(value: object) -> str:
+    """Text for HTML, on one line."""
+    return escape(" ".join(_INVISIBLE.sub("", str(value)).split()))
+
+
+def clean(html: str) -> str:
+    """Only what these functions write may pass, whatever a mistake in them let in."""
+    kept = nh3.clean(
+        html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https"},
+        link_rel="noopener noreferrer nofollow", filter_style_properties=_STYLES,
+    )  # fmt: skip
+    return kept.replace("\n", "&#10;")
+
+
+def history(turns: Sequence[Turn], papers: Papers) -> str:
+    """A whole conversation."""
+    return clean("".join(f"<div>{_turn(turn, papers)}</div>" for turn in turns))
+
+
+def turn(answer: Turn, papers: Papers) -> str:
+    """One question and its answer, with the sources beside it."""
+    return clean(_turn(answer, papers))
+
+
+def live(question: str, status: str, draft: str = "") -> str:
+    """An answer in the making: what is being done, and what is written so far, still unchecked."""
+    written = f'<p class="draft">{text(draft)}</p>' if draft else ""
+    return clean(
+        f'<div class="turn live">{_question(question)}<div class="answer">'
+        f'<p class="status" role="status">{text(status)}</p>{written}</div></div>'
+    )
+
+
+def notice(message: str, kind: str = "note") -> str:
+    """Something to tell the user, in a box; `kind` is note or error."""
+    role = "alert" if kind == "error" else "status"
+    return clean(f'<div class="notice {text(kind)}" role="{role}"><p>{text(message)}</p></div>')
+
+
+def plain(answer: Turn) -> str:
+    """An answer as text with its footnotes, for the clipboard."""
+    lines = [answer["text"], ""]
+    for c in answer["citations"]:
+        year = f" ({c['year']})" if c["year"] else ""
+        lines.append(f"[{c['marker']}] {c['title']}{year}. {c['url'] or ''}".rstrip())
+        lines.append(f"    “{c['quote']}”")
+    return "\n".join(lines).strip() + "\n"
+
+
+def web_link(url: str | None) -> str:
+    """The address if it is an http(s) one with a host, else nothing."""
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    safe = parts.scheme in ("http", "https") and parts.hostname and not parts.username
+    return url if safe and not re.search(r"[\s<>\"'\\]", url) else ""
+
+
+def hits(found: Sequence[Hit], spans: Sequence[tuple[int, int]]) -> str:
+    """Search results; the span of each is its best sentence."""
+    if not found:
+        return notice("No paper matches.")
+    items = (
+        f"<li>{_paper(hit.paper, span, f'hit-{hit.rank}', _score(hit.score), shut=False)}</li>"
+        for hit, span in zip(found, spans, strict=True)
+    )
+    return clean(f'<div class="results"><ol>{"".join(items)}</ol></div>')
+
+
+def bars(counts: Mapping[str, int], title: str) -> str:
+    """A histogram in words and bars; each bar is as long as its share of the longest."""
+    most = max(counts.values(), default=0)
+    if not most:
+        return ""
+    rows = "".join(
+        f'<tr><th>{text(name)}</th><td><span class="bar" style="width:{100 * n / most:.0f}%">'
+        f"</span></td><td>{n:,}</td></tr>"
+        for name, n in counts.items()
+    )
+    return f'<section class="bars"><h3>{text(title)}</h3><table>{rows}</table></section>'
+
+
+def facets(groups: Iterable[tuple[str, Mapping[str, int]]]) -> str:
+    return clean(f'<div class="facets">{"".join(bars(c, name) for name, c in groups)}</div>')
+
+
+def papers(found: Sequence[Paper], total: int) -> str:
+    """A page of the library."""
+    if not found:
+        return notice("No papers yet. Drop some files above.")
+    items = "".join(f"<li>{_paper(p, None, f'lib-{n}', p.id)}</li>" for n, p in enumerate(found))
+    shown = f"{len(found):,} of {total:,} papers"
+    return clean(f'<div class="results"><p>{shown}</p><ul>{items}</ul></div>')
+
+
+def jobs(found: Sequence[Any]) -> str:
+    """Ingest jobs, their progress, and what was rejected and why."""
+    return clean("".join(_job(job) for job in found) or "<div></div>")
+
+
+def _turn(answer: Turn, papers: Papers) -> str:
+    key = text(answer["id"])[:12]
+    body = _refusal(answer, papers, key) if answer["refusal"] else _body(answer, key)
+    cited = [_source(c, papers.get(c["paper_id"]), key) for c in answer["citations"]]
+    sources = f'<div class="sources"><h3>Sources</h3>{"".join(cited)}</div>' if cited else ""
+    return (
+        f'<div class="turn">{_question(answer["question"])}'
+        f'<div class="answer">{body}{_origin(answer)}</div>{sources}</div>'
+    )
+
+
+def _question(question: str) -> str:
+    return f'<h3 class="question"><span class="sr">You asked: </span>{text(question)}</h3>'
+
+
+def _body(answer: Turn, key: str) -> str:
+    quotes = {c["marker"]: c for c in answer["citations"]}
+    sentences = " ".join(_sentence(s, quotes, key) for s in answer["sentences"])
+    cut = "The answer was cut off before its end." if answer["truncated"] else ""
+    cut = f'<p class="notice error">{cut}</p>' if cut else ""
+    copied = escape(_INVISIBLE.sub("", plain(answer)))
+    return (
+        f'<p class="sentences">{sentences}</p>{cut}'
+        f'<div class="tools"><button type="button" class="copy">Copy with footnotes</button>'
+        f'<span class="plain">{copied}</span></div>'
+    )
+
+
+def _sentence(sentence: Mapping[str, Any], quotes: Mapping[int, Any], key: str) -> str:
+    verdict = sentence["verdict"] if sentence["verdict"] in _VERDICTS else "unsupported"
+    sign, words = _VERDICTS[verdict]
+    notes = "".join(_footnote(n, quotes[n], key) for n in sentence["citations"] if n in quotes)
+    return (
+        f'<span class="sentence {verdict}">{text(sentence["text"])}</span>{notes}'
+        f'<span class="verdict {verdict}">{sign} {words}</span>'
+    )
+
+
+def _footnote(number: int, citation: Mapping[str, Any], key: str) -> str:
+    return (
+        f'<span class="note"><a class="fn" href="#fn-{key}-{int(number)}">'
+        f'<span class="sr">Footnote </span>{int(number)}</a>'
+        f'<span class="pop" role="tooltip"><b>{text(citation["title"])}</b> '
+        f"“{text(citation['quote'])}”</span></span>"
+    )
+
+
+def _refusal(answer: Turn, papers: Papers, key: str) -> str:
+    refusal = answer["refusal"]
+    head = _REFUSED.get(refusal["kind"], "No answer")
+    near = [
+        f"<li>{_near(n, papers.get(n['paper_id']), f'near-{key}-{i}')}</li>"
+        for i, n in enumerate(answer["nearest"])
+    ]
+    nearest = f"<h4>Nearest papers</h4><ul>{''.join(near)}</ul>" if near else ""
+    return f'<div class="refusal"><h4>∅ {head}</h4><p>{text(refusal["message"])}</p>{nearest}</div>'
+
+
+def _score(value: float) -> str:
+    return f"score {value:.2f}"
+
+
+def _near(nearest: Mapping[str, Any], paper: Paper | None, key: str) -> str:
+    if paper is None:
+        return text(nearest["title"])
+    return _paper(paper, None, key, _score(nearest["score"]))
+
+
+def _source(citation: Mapping[str, Any], paper: Paper | None, key: str) -> str:
+    """A source's card: the abstract with the supporting sentence marked, if it still holds it."""
+    name, lead = f"fn-{key}-{int(citation['marker'])}", f"[{int(citation['marker'])}] "
+    start, end, quote = citation["start"], citation["end"], citation["quote"]
+    score = _score(citation["score"])
+    if paper is not None and paper.abstract[start:end] == quote:
+        return _paper(paper, (start, end), name, score, lead=lead)
+    gone = "no longer in the collection" if paper is None else "its abstract has changed since"
+    return (
+        f'<details class="card" id="{name}"><summary>{lead}{text(citation["title"])}</summary>'
+        f'<p class="meta">{gone}</p><p class="abstract"><mark>{text(quote)}</mark></p></details>'
+    )
+
+
+def _paper(
+    paper: Paper, span: tuple[int, int] | None, key: str, note: str = "", *, lead: str = "",
+    shut: bool = True,
+) -> str:  # fmt: skip
+    meta = " · ".join(part for part in (_authors(paper), *_where(paper), text(note)) if part)
+    link = web_link(paper.url)
+    host = text(urlsplit(link).hostname or "") if link else ""
+    anchor = f'<p class="meta"><a href="{escape(link)}">Open at {host}</a></p>' if link else ""
+    best = "" if shut or span is None else _best(paper.abstract, span)
+    return (
+        f'<details class="card" id="{text(key)}"><summary>{lead}{text(paper.title)}'
+        f'<span class="meta">{meta}</span>{best}</summary>'
+        f'<p class="abstract">{_marked(paper.abstract, span)}</p>{anchor}</details>'
+    )
+
+
+def _best(abstract: str, span: tuple[int, int]) -> str:
+    return f'<span class="best"><mark>{text(abstract[slice(*span)])}</mark></span>'
+
+
+def _marked(abstract: str, span: tuple[int, int] | None) -> str:
+    if span is None:
+        return text(abstract)
+    start, end = span
+    before, after = text(abstract[:start]), text(abstract[end:])
+    return f"{before} <mark>{text(abstract[start:end])}</mark> {after}".strip()
+
+
+def _authors(paper: Paper) -> str:
+    more = f" and {len(paper.authors) - _AUTHORS} more" if len(paper.authors) > _AUTHORS else ""
+    return text(", ".join(paper.authors[:_AUTHORS])) + more
+
+
+def _where(paper: Paper) -> list[str]:
+    return [text(part) for part in (paper.year, paper.venue, ", ".join(paper.categories)) if part]
+
+
+def _origin(answer: Turn) -> str:
+    seconds = answer["seconds"].get("total")
+    parts = (answer["backend"], answer["model"], f"{seconds:.1f} s" if seconds else None)
+    searched = answer["standalone_question"]
+    leant = f" · searched for: {text(searched)}" if searched != answer["question"] else ""
+    return f'<p class="origin">{text(" · ".join(p for p in parts if p))}{leant}</p>'
+
+
+def _job(job: Any) -> str:
+    counts = ", ".join(f"{n} {name}" for name, n in job.report.items())
+    share = f" ({job.done:,} of {job.total:,})" if job.total else f" ({job.done:,})"
+    state = {
+        "waiting": "waiting",
+        "running": f"{job.stage or 'starting'}{share if job.done else ''}",
+        "done": counts,
+        "failed": job.error,
+    }[job.state]
+    rows = "".join(
+        f"<tr><td>{text(r['source'])}</td><td>{int(r['line'])}</td><td>{text(r['reason'])}</td>"
+        f"<td>{text(r['raw'][:120])}</td></tr>"
+        for r in job.rejects
+    )
+    head = "<thead><tr><th>File</th><th>Line</th><th>Why</th><th>Record</th></tr></thead>"
+    rejects = (
+        f"<details><summary>{len(job.rejects)} rejected</summary>"
+        f"<table>{head}<tbody>{rows}</tbody></table></details>"
+    )
+    return (
+        f'<div class="job {job.state}"><p><b>{text(", ".join(job.names))}</b>: {text(state)}</p>'
+        f"{rejects if job.rejects else ''}</div>"
+    )

@@ -1,0 +1,97 @@
+// Footnotes open their card, answers can be copied, fragments are fetched. All of it works on
+// what the server has written; nothing here makes HTML out of text.
+"use strict";
+(() => {
+  let cameFrom = null;
+
+  function openCard(link) {
+    const card = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+    if (!card) return false;
+    for (const lit of document.querySelectorAll(".card.lit")) lit.classList.remove("lit");
+    card.open = true;
+    card.classList.add("lit");
+    cameFrom = link;
+    card.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    const head = card.querySelector("summary");
+    if (head) head.focus({ preventScroll: true });
+    return true;
+  }
+
+  async function copy(button) {
+    const source = button.parentElement.querySelector(".plain");
+    if (!source) return;
+    const said = button.textContent;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      source.classList.add("shown");
+      getSelection().selectAllChildren(source);
+      button.textContent = "Select and copy";
+    }
+    setTimeout(() => { button.textContent = said; }, 2000);
+  }
+
+  function question() {
+    return document.querySelector("#question textarea");
+  }
+
+  function put(text) {
+    const box = question();
+    if (!box) return;
+    const tab = [...document.querySelectorAll('[role="tab"]')]
+      .find((item) => item.textContent.trim() === "Chat");
+    if (tab) tab.click();
+    box.value = text;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => box.focus(), 50);
+  }
+
+  async function fill(link) {
+    link.textContent = "Drawing…";
+    const answer = await fetch(link.href, { credentials: "same-origin" });
+    const box = document.createElement("div");
+    box.className = "fragment-body";
+    // Written and cleaned by the server, and under a policy that lets no script in it run.
+    box.innerHTML = await answer.text();
+    link.replaceWith(box);
+  }
+
+  document.addEventListener("click", (event) => {
+    const at = event.target instanceof Element ? event.target : null;
+    const note = at && at.closest("a.fn");
+    if (note && openCard(note)) { event.preventDefault(); return; }
+    const button = at && at.closest("button.copy");
+    if (button) { copy(button); return; }
+    const about = at && at.closest("button.about");
+    if (about) { put(about.parentElement.querySelector(".question-text").textContent); return; }
+    const fragment = at && at.closest("a.fragment");
+    if (fragment) { event.preventDefault(); fill(fragment); return; }
+    const tile = at && at.closest("a.tile");
+    if (tile && openCard(tile)) event.preventDefault();
+  });
+
+  // A new turn comes into view; a draft that grows does not pull a reader down again and again.
+  let turns = 0;
+  new MutationObserver(() => {
+    const all = document.querySelectorAll("#history .turn, #live .turn");
+    if (all.length > turns) all[all.length - 1].scrollIntoView({ block: "start" });
+    turns = all.length;
+  }).observe(document.body, { childList: true, subtree: true });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && cameFrom && cameFrom.isConnected) {
+      const card = document.getElementById(cameFrom.hash.slice(1));
+      if (card && card.classList.contains("lit")) {
+        card.classList.remove("lit");
+        cameFrom.focus();
+        cameFrom = null;
+      }
+    }
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
+      const box = question();
+      if (box) { event.preventDefault(); box.focus(); }
+    }
+  });
+})();
