@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from eval.datasets import load_retrieval
 from eval.metrics.retrieval import RETRIEVAL, per_query
+from rag._codes import codes_key
 from rag._ranking import weights
 from rag.chatbot import Chatbot
 from rag.chunking import sentences
@@ -126,7 +127,7 @@ def _scores(bot: Chatbot, texts: list[str]) -> Scores:
 
 def _late(bot: Chatbot, texts: list[str], scores: Floats, depth: int) -> Floats:
     out = np.zeros_like(scores)
-    index, model = bot._open_index(), bot._embedder.fingerprint
+    index, model = bot._open_index(), codes_key(bot._embedder.fingerprint)
     for row, top in enumerate(_first(scores, depth)):
         asked = bot._question(texts[row])
         counts = weights(texts[row], asked, index.lexical)

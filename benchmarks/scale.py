@@ -33,6 +33,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from rag import Chatbot, Settings
+from rag._codes import codes_key
 from rag.index import Manifest
 from rag.ingest import build_vectors, build_words, embed_missing, store_records, writing
 from rag.library import Library
@@ -137,7 +138,7 @@ def _take_cached(args: argparse.Namespace, library: Library, recipe: Any) -> tup
         part = keys[start : start + 2048]
         rows = [place.get(key, int(rng.integers(len(place)))) for key in part]
         bits = [np.array(codes[ends[r - 1] if r else 0 : ends[r]]) for r in rows]
-        library.cache_codes(part, bits, recipe.embedding)
+        library.cache_codes(part, bits, codes_key(recipe.embedding))
         given, new = np.array(vectors[rows]), np.array([key not in place for key in part])
         given[new] += 0.02 * rng.normal(size=given[new].shape).astype(np.float32)
         given /= np.linalg.norm(given, axis=1, keepdims=True)

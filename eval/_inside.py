@@ -18,7 +18,7 @@ import rag
 from rag import Chatbot, refuse
 from rag.library import Library
 from rag.prompt import FOLDER as PROMPTS
-from rag.types import Hit
+from rag.types import Backend, Hit
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -26,6 +26,11 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 def embed_of(bot: Chatbot) -> Embed:
     """The chatbot's own sentence vectors, those made before remembered."""
     return bot._embed
+
+
+def backend_of(bot: Chatbot) -> Backend:
+    """Whoever writes the chatbot's answers. Raises BackendNotReady, ConfigError."""
+    return bot._writer(bot.settings)
 
 
 def confidence(bot: Chatbot, question: str, hits: Sequence[Hit]) -> float:

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from rag import refuse
-from rag.errors import ConfigError
+from rag import prompt, refuse
+from rag.config import Settings
+from rag.errors import BackendError, ConfigError
 from rag.library import Library
-from rag.types import Answer, Filters, Hit, Paper, Refusal
+from rag.types import Answer, Backend, Filters, Hit, Message, Paper, Refusal, Usage
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 _PART = 500  # papers fetched at once for an export
@@ -50,6 +51,21 @@ class Remembering:
             self._known.update((text, found[text]) for text in new)
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
+
+
+def condensed(
+    draft: Draft, history: Sequence[prompt.Turn], writer: Backend, settings: Settings
+) -> str:
+    """The question in words that stand alone: the model's, where there is one to ask."""
+    by_rules = draft.standalone
+    writes = getattr(writer, "writes", True) and settings.answer.condense == "auto"
+    if not (history and writes and prompt.leans(draft.question)):
+        return by_rules
+    try:
+        said = "".join(writer.complete(prompt.condensing(draft.question, history)))
+    except BackendError:  # the answer itself will tell what is wrong with the backend
+        return by_rules
+    return prompt.condensation(said, draft.question, history) or by_rules
 
 
 class Clock:
@@ -82,12 +98,27 @@ class Draft:
         self.model: str | None = None
         self.text = ""
         self.interrupted: str | None = None
+        self.usage = Usage()
         self.clock = Clock()
 
-    def add(self, piece: str) -> None:
-        if not self.text:
-            self.clock.laps["first_token"] = self.clock.since_start()
-        self.text += piece
+    def messages(self, hits: Sequence[Hit], writer: Backend, chosen: Settings) -> list[Message]:
+        """What the backend is asked, within the window of its model."""
+        if not getattr(writer, "writes", True):
+            return prompt.build(self.standalone, hits, self.question)
+        return prompt.fitted(self.standalone, hits, self.question, writer, chosen.backend)
+
+    def read(self, pieces: Iterator[str]) -> Iterator[str]:
+        """Pass on what a backend writes, and remember it and the tokens that it took."""
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                self.usage = end.value if isinstance(end.value, Usage) else Usage()
+                return
+            if not self.text:
+                self.clock.laps["first_token"] = self.clock.since_start()
+            self.text += piece
+            yield piece
 
     def refuse(self, refusal: Refusal, hits: Sequence[Hit] = ()) -> Answer:
         return self.answer(text=refusal.message, refusal=refusal, nearest=refuse.nearest(hits))
@@ -103,7 +134,8 @@ class Draft:
             model=self.model,
             truncated=self.interrupted is not None,
             seconds=seconds,
-            tokens={"prompt": 0, "completion": 0},
+            tokens=asdict(self.usage),
+            prompt=prompt.template_hash("answer"),
             **fields,
         )
 

@@ -65,6 +65,11 @@ def rejects_text(count: int, path: str, first: Sequence[Mapping[str, Any]]) -> s
     return _printable("\n".join(lines))
 
 
+def listed_text(name: str, text: str, width: int) -> str:
+    """Write a name and what is said of it, in two columns."""
+    return _fill(one_line(text), width, f"{name:<14} ", " " * 15)
+
+
 def one_line(text: str) -> str:
     return _printable(" ".join(text.split()))
 

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from rag import _cli_doctor, _cli_export, _cli_snapshot
+from rag import (
+    _cli_backends,
+    _cli_chat,
+    _cli_conversations,
+    _cli_doctor,
+    _cli_export,
+    _cli_snapshot,
+)
 
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
@@ -68,14 +75,6 @@ A line of --batch is {"id": ..., "question": "..."}, perhaps with "turns", the c
 so far: earlier questions, or objects with "question" and "answer". --history takes a JSON
 list, or JSONL, of the same.
 """
-_CHAT = """\
-An empty line or Ctrl-D ends the conversation.
-
-examples:
-  footnoted chat
-  footnoted chat --home ./papers --year 2022-
-  footnoted chat --backend openai --base-url http://localhost:8000/v1 --model NAME
-"""
 _INFO = """\
 examples:
   footnoted info
@@ -115,7 +114,9 @@ def build_parser() -> argparse.ArgumentParser:
     _ingest(_command(commands, "ingest", "read papers into the collection", _INGEST))
     _search(_command(commands, "search", "find the papers nearest to a query", _SEARCH))
     _ask(_command(commands, "ask", "answer a question, with footnotes", _ASK))
-    _chat(_command(commands, "chat", "hold a conversation in the terminal", _CHAT))
+    _cli_chat.add(commands)
+    _cli_conversations.add(commands)
+    _cli_backends.add(commands)
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
     _cli_doctor.add(commands)
@@ -275,11 +276,6 @@ def _ask(parser: argparse.ArgumentParser) -> None:
     )
     _quiet(parser)
     _json(parser)
-
-
-def _chat(parser: argparse.ArgumentParser) -> None:
-    _filters(parser)
-    _backend(parser)
 
 
 def _delete(parser: argparse.ArgumentParser) -> None:

@@ -22,6 +22,11 @@ Spans = list[tuple[int, int]]
 _CONTINUES, _BEGINS = "##", ("▁", "Ġ")
 
 
+def codes_key(fingerprint: str) -> str:
+    """By which the codes of a model are cached: other codes of the same model are others."""
+    return f"{fingerprint}/codes-{CODES_VERSION}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
     """What an encoder makes of a question: its vector, shape (d,), and those of its word pieces.

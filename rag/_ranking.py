@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import rank
-from rag._codes import Question
+from rag._codes import Question, codes_key
 from rag.config import RankSettings
 from rag.errors import ConfigError
 from rag.index import Index
@@ -57,7 +57,7 @@ class Ranker:
         keys = [
             [] if row is None else index.dense.hashes(int(index.paper_rows[row])) for row in rows
         ]
-        found = library.cached_codes([key for part in keys for key in part], self._model)
+        found = library.cached_codes([key for part in keys for key in part], codes_key(self._model))
         none = np.zeros(0, np.uint8)
         return [
             np.concatenate([none, *(found.get(key, none) for key in part)]).reshape(

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -22,10 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import prompt, refuse
-from rag._answering import Clock, Draft, Remembering, checked_filters, chosen_papers, disk_by_part
+from rag._alignment import EmbedTokens
+from rag._answering import (
+    Clock,
+    Draft,
+    Remembering,
+    checked_filters,
+    chosen_papers,
+    condensed,
+    disk_by_part,
+)
 from rag._codes import Question
 from rag._ranking import Ranker
 from rag.backends import BACKENDS
+from rag.backends._offered import Offered, offered
 from rag.cite import cite, render
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens, make_embedder
@@ -39,7 +49,7 @@ from rag.errors import (
     SourceUnreadable,
 )
 from rag.export import write
-from rag.ground import EmbeddingGrounder
+from rag.ground import GROUNDERS, Grounder
 from rag.index import WORDS, Index, Manifest, Recipe
 from rag.ingest import (
     Progress,
@@ -68,11 +78,13 @@ from rag.types import (
     IngestReport,
     Mode,
     Paper,
+    Policy,
     Record,
     Refusal,
     Rejected,
 )
 
+_SENTENCES = 500  # whose word vectors are kept in memory: about 25 MB
 DEFAULT_HOME = ".footnoted"
 _LONGEST = 4_000  # characters of a question that are embedded; an encoder reads less
 _ATTEMPTS = 5  # at opening an index while others publish new ones
@@ -90,6 +102,7 @@ class Chatbot:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._index: Index | None = None
+        self._writers: dict[str, Backend] = {}
         self._filling: _Filling | None = None
 
     @classmethod
@@ -213,13 +226,19 @@ class Chatbot:
         question: str,
         filters: Filters | Mapping[str, Any] | None = None,
         history: Sequence[prompt.Turn] = (),
+        *,
+        backend: str | None = None,
+        model: str | None = None,
+        policy: Policy | None = None,
     ) -> Answer:
         """Answer with a footnote to every sentence, or refuse and say why.
 
-        `history` holds the earlier turns of a conversation. Raises IndexFailure, EmbeddingError
-        or ConfigError; a backend that fails gives a refusal of kind "backend_failed".
+        `history` holds the earlier turns of a conversation; `backend`, `model` and `policy` take
+        the place of the settings for this call. Raises IndexFailure, EmbeddingError or
+        ConfigError; a backend that fails gives a refusal of kind "backend_failed".
         """
-        for event in self.stream(question, filters, history):
+        chosen = {"backend": backend, "model": model, "policy": policy}
+        for event in self.stream(question, filters, history, **chosen):  # type: ignore[arg-type]
             if event.kind == "answer":
                 return event.value  # type: ignore[no-any-return]
         raise AssertionError("stream ends with an answer")
@@ -229,20 +248,26 @@ class Chatbot:
         question: str,
         filters: Filters | Mapping[str, Any] | None = None,
         history: Sequence[prompt.Turn] = (),
+        *,
+        backend: str | None = None,
+        model: str | None = None,
+        policy: Policy | None = None,
     ) -> Iterator[Event]:
         """Events as they happen: "retrieval" (hits), "token"s, "verdict"s, then one "answer"."""
-        draft = Draft(question, prompt.condense(question, history), self.settings.backend.name)
-        asked, wanted = draft.standalone, checked_filters(filters)
+        chosen = self.settings.chosen(backend, model, policy)
+        draft = Draft(question, prompt.condense(question, history), chosen.backend.name)
+        wanted = checked_filters(filters)
         if not self._library().count():
             yield Event("answer", draft.refuse(Refusal("empty_collection", _NO_PAPERS)))
             return
         self._open_index()
         try:
-            backend = self._backend  # before anything is searched: a wrong name is told at once
+            writer = self._writer(chosen)  # first of all: a wrong name is told at once
         except BackendError as error:
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error))))
             return
-        settings = self.settings.retrieval
+        draft.standalone = asked = condensed(draft, history, writer, chosen)
+        settings = chosen.retrieval
         question_ = self._question(asked)
         hits = self._ranked(asked, question_, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
@@ -251,16 +276,21 @@ class Chatbot:
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
-        yield from self._answer(draft, hits, backend)
+        yield from self._answer(draft, hits, writer, chosen)
 
     async def aask(
         self,
         question: str,
         filters: Filters | Mapping[str, Any] | None = None,
         history: Sequence[prompt.Turn] = (),
+        *,
+        backend: str | None = None,
+        model: str | None = None,
+        policy: Policy | None = None,
     ) -> Answer:
         """`ask`, on a thread of its own."""
-        return await asyncio.to_thread(self.ask, question, filters, history)
+        chosen = {"backend": backend, "model": model, "policy": policy}
+        return await asyncio.to_thread(self.ask, question, filters, history, **chosen)  # type: ignore[arg-type]
 
     def papers(self) -> Iterator[Paper]:
         """All papers, in the order in which they came."""
@@ -309,6 +339,10 @@ class Chatbot:
             "by_venue": dict(islice(library.by_venue().items(), _VENUES)),
         }
 
+    def backends(self) -> list[Offered]:
+        """Who can write answers: each backend, and what those lack that cannot now."""
+        return offered(self.settings.backend, self.settings.plugins.backends)
+
     def is_behind(self) -> str | None:
         """What the index does not reflect yet of the papers: their "words", only their "vectors".
 
@@ -331,11 +365,13 @@ class Chatbot:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _answer(self, draft: Draft, hits: list[Hit], backend: Backend) -> Iterator[Event]:
-        draft.model = getattr(backend, "model", None)
+    def _answer(
+        self, draft: Draft, hits: list[Hit], writer: Backend, chosen: Settings
+    ) -> Iterator[Event]:
+        draft.model = getattr(writer, "model", None)
         try:
-            for piece in backend.complete(prompt.build(draft.standalone, hits, draft.question)):
-                draft.add(piece)
+            messages = draft.messages(hits, writer, chosen)
+            for piece in draft.read(writer.complete(messages)):
                 yield Event("token", piece)
         except BackendInterrupted as error:
             draft.interrupted = str(error)
@@ -346,8 +382,12 @@ class Chatbot:
         if not draft.text.strip() or draft.text.strip().startswith(prompt.NO_ANSWER):
             yield Event("answer", draft.refuse(refuse.not_stated(hits[0]), hits))
             return
-        policy = self.settings.answer.policy
-        sentences, citations = cite(draft.text, hits, self._grounder, policy)
+        try:
+            cited = cite(draft.text, hits, self._grounder(chosen), chosen.answer.policy)
+        except BackendError as error:  # of a model that judges
+            yield Event("answer", draft.refuse(Refusal("backend_failed", str(error)), hits))
+            return
+        sentences, citations = cited
         draft.clock.lap("verify")
         for sentence in sentences:
             yield Event("verdict", sentence)
@@ -538,6 +578,19 @@ class Chatbot:
         return Remembering(self._embedder.embed)
 
     @cached_property
+    def _embed_tokens(self) -> EmbedTokens | None:
+        embedder = self._embedder
+        if not has_tokens(embedder):
+            return None
+
+        @lru_cache(maxsize=_SENTENCES)
+        def embed_tokens(text: str) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
+            read = embedder.embed_question(text)
+            return read.tokens, read.spans
+
+        return embed_tokens
+
+    @cached_property
     def _recipe(self) -> Recipe:
         settings = self.settings
         return Recipe.of(
@@ -549,23 +602,32 @@ class Chatbot:
         return {**STORES, **self.settings.plugins.stores}
 
     @cached_property
-    def _grounder(self) -> EmbeddingGrounder:
-        return EmbeddingGrounder(self._embed)
-
-    @cached_property
     def _ranker(self) -> Ranker:
         return Ranker(self.settings.rank, self._embedder.fingerprint)
 
-    @cached_property
-    def _backend(self) -> Backend:
-        settings = self.settings.backend
-        cls = lookup("backend", settings.name, {**BACKENDS, **self.settings.plugins.backends})
-        backend: Backend = cls.from_settings(
-            settings,
+    def _grounder(self, chosen: Settings) -> Grounder:
+        names = {**GROUNDERS, **chosen.plugins.grounders}
+        cls = lookup("grounder", chosen.answer.grounder, names)
+        grounder: Grounder = cls.from_settings(
+            chosen.answer,
             embed=self._embed,
-            rarity=self._rarity,  # of whichever index is current when it is asked
+            embed_tokens=self._embed_tokens,
+            complete=lambda asked: self._writer(chosen.at_zero()).complete(asked),
+            instructions=prompt.template("judge"),
         )
-        return backend
+        return grounder
+
+    def _writer(self, chosen: Settings) -> Backend:
+        """The backend of these settings, made once."""
+        key = chosen.backend.model_dump_json()
+        if key not in self._writers:
+            cls = lookup("backend", chosen.backend.name, {**BACKENDS, **chosen.plugins.backends})
+            self._writers[key] = cls.from_settings(
+                chosen.backend,
+                embed=self._embed,
+                rarity=self._rarity,  # of whichever index is current when it is asked
+            )
+        return self._writers[key]
 
 
 class _Filling(threading.Thread):

@@ -7,36 +7,25 @@ abstract that supports each sentence written, and takes quote and span from ther
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from rag._drafts import Written, split_draft
+from rag._facts import Facts, coverage, direction_differs, facts_of, negation_differs
 from rag.chunking import sentence_spans
 from rag.ground import Grounder, Judgement
 from rag.types import Citation, Hit, Policy, Sentence, Verdict
 
-# [1], [1, 2], [1-3], [^1], 【1†source】, (Source 1): whatever models make of "in square brackets".
-# [0, 1] is none: sources count from 1, and abstracts speak of intervals.
-_LISTED = r"\^?(?:sources?\s*)?\d{1,3}(?:\s*(?:[,;&–-]|and\b)\s*\^?(?:sources?\s*)?\d{1,3})*"
-_MARKER = re.compile(
-    rf"\[\s*+(?!0\s*[,;–-])({_LISTED})\s*\]"
-    rf"|【\s*+({_LISTED})[^】]{{0,80}}】"
-    rf"|\(\s*+(?=source)({_LISTED})\s*\)",
+_TRIED = 3  # papers that a sentence is compared with beside those that it names
+_SAME = 0.5  # share of words that two sentences have in common where they speak of one thing
+# What ties a sentence to the one before it, and says nothing where that one was left out.
+_LINK = re.compile(
+    r"(?:however|moreover|furthermore|in addition|additionally|therefore|thus|hence|consequently|"
+    r"as a result|in contrast|by contrast|on the other hand|for example|for instance|also|besides|"
+    r"similarly|likewise|finally|secondly|second|thirdly|third|and|but|so|yet)\b,?\s+",
     re.IGNORECASE,
 )
-_RANGE = re.compile(r"(\d+)(?:\s*[–-]\D*(\d+))?")
-_BULLET = re.compile(r"\s*+(?:[-*•–]|\d{1,2}[.)])\s+")
-_GAP = re.compile(r"\s+(?=[.,;:!?](?:\s|$))")
 _ORDER: dict[Verdict, int] = {"supported": 3, "partial": 2, "contradicted": 1, "unsupported": 0}
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A sentence of a draft, its markers taken out; `sources` are those that exist."""
-
-    text: str
-    sources: tuple[int, ...]
-    named_any: bool
 
 
 @dataclass
@@ -60,20 +49,6 @@ class _Footnotes:
         return known.marker
 
 
-def split_draft(draft: str, sources: int) -> list[Written]:
-    """Sentences of a draft with the sources they name; a marker belongs to what stands before."""
-    out: list[Written] = []
-    for line in draft.splitlines():
-        bullet = _BULLET.match(line)
-        text, markers = _without_markers(line[bullet.end() :] if bullet else line)
-        written = _read_line(text, markers, sources)
-        if written:
-            out.extend(written)
-        elif markers and out:  # they stood alone on their line
-            out[-1] = _named(out[-1], [listed for _, listed in markers], sources)
-    return out
-
-
 def cite(
     draft: str, hits: Sequence[Hit], grounder: Grounder, policy: Policy = "flag"
 ) -> tuple[list[Sentence], list[Citation]]:
@@ -84,13 +59,26 @@ def cite(
     """
     footnotes = _Footnotes()
     out: list[Sentence] = []
+    gap = False  # whether what stood before was left out
     for written in split_draft(draft, len(hits)):
         verdict, score, evidence = _verify(written, hits, grounder)
         if policy == "drop" and verdict in ("unsupported", "contradicted"):
+            gap = True
             continue
+        text = _without_link(written.text) if gap else written.text
         markers = tuple(dict.fromkeys(footnotes.add(*item) for item in evidence))
-        out.append(Sentence(written.text, markers, verdict, round(score, 4)))
+        against = _opposing(written.text, hits, evidence) if verdict == "supported" else []
+        opposed = tuple(dict.fromkeys(footnotes.add(*item) for item in against))
+        out.append(Sentence(text, markers, verdict, round(score, 4), opposed))
+        gap = False
     return out, list(footnotes.by_span.values())
+
+
+def _without_link(text: str) -> str:
+    """A sentence without the word that ties it to the one before, which is gone."""
+    match = _LINK.match(text)
+    rest = text[match.end() :] if match else text
+    return rest[:1].upper() + rest[1:] if match and rest else text
 
 
 def render(sentences: Sequence[Sentence]) -> str:
@@ -101,63 +89,19 @@ def render(sentences: Sequence[Sentence]) -> str:
             text += " " if _parts(before.text, sentence.text) else "\n"
         text += sentence.text
         if sentence.citations:
-            text += " " + "".join(f"[{marker}]" for marker in sentence.citations)
+            text += " " + _listed(sentence.citations)
+        if sentence.against:
+            text += f" (but see {_listed(sentence.against)})"
     return text
+
+
+def _listed(markers: Sequence[int]) -> str:
+    return "".join(f"[{marker}]" for marker in markers)
 
 
 def _parts(before: str, after: str) -> bool:
     """Whether a reader sees where one sentence ends: a list item may have no full stop."""
     return any(end == len(before) for _, end in sentence_spans(f"{before} {after}"))
-
-
-_Markers = list[tuple[int, str]]  # where each stood in the text without them, and its numbers
-
-
-def _without_markers(line: str) -> tuple[str, _Markers]:
-    markers: _Markers = []
-    parts: list[str] = []
-    at = length = 0
-    for match in _MARKER.finditer(line):
-        part = _join(line[at : match.start()], after_marker=at > 0).rstrip()
-        parts.append(part)
-        length += len(part)
-        markers.append((length, next(g for g in match.groups() if g)))
-        at = match.end()
-    parts.append(_join(line[at:], after_marker=at > 0))
-    return "".join(parts), markers
-
-
-def _join(part: str, *, after_marker: bool) -> str:
-    """Close the gap that a marker leaves before a stop, and open one between words."""
-    if not after_marker:
-        return part
-    gap = _GAP.match(part)
-    return part[gap.end() :] if gap else f" {part}" if part[:1].isalnum() else part
-
-
-def _read_line(text: str, markers: _Markers, sources: int) -> list[Written]:
-    spans = [span for span in sentence_spans(text) if re.search(r"\w", text[slice(*span)])]
-    if not spans:
-        return []
-    starts = [start for start, _ in spans]
-    listed: list[list[str]] = [[] for _ in spans]
-    for at, numbers in markers:
-        listed[max(bisect_left(starts, at) - 1, 0)].append(numbers)
-    return [
-        _named(Written(text[start:end], (), False), named, sources)
-        for (start, end), named in zip(spans, listed, strict=True)
-    ]
-
-
-def _named(written: Written, listed: Sequence[str], sources: int) -> Written:
-    """The sentence with these sources added; those that were not retrieved are left out."""
-    numbers = [
-        number
-        for first, last in _RANGE.findall(" ".join(listed))
-        for number in range(max(1, int(first)), min(int(last or first), sources) + 1)
-    ]
-    known = tuple(dict.fromkeys([*written.sources, *numbers]))
-    return replace(written, sources=known, named_any=written.named_any or bool(listed))
 
 
 _Evidence = list[tuple[Hit, tuple[int, int], float]]
@@ -172,18 +116,51 @@ def _verify(
     named = [hits[n - 1] for n in written.sources]
     judged = _judge_each(written.text, named, grounder)
     if not any(verdict == "supported" for verdict, _, _ in judged):
-        others = [hit for hit in hits if hit not in named]
+        others = _closest(written.text, [hit for hit in hits if hit not in named])
         found = max(_judge_each(written.text, others, grounder), key=_strength, default=None)
         if found and (found[0] == "supported" or not named):
             judged = [found]
     if not judged:
         return "unsupported", 0.0, []
+    if len(named) > 1 and any(verdict != "supported" for verdict, _, _ in judged):
+        together = _judge_together(written.text, named, grounder)
+        judged = max([together], judged, key=lambda found: _strength(max(found, key=_strength)))
     verdict, score, _ = max(judged, key=_strength)
-    kept = [item for v, _, item in judged if item and v == verdict and v != "unsupported"]
+    kept = [item for v, _, quoted in judged if v == verdict != "unsupported" for item in quoted]
     return verdict, score, kept
 
 
-_Judged = tuple[Verdict, float, tuple[Hit, tuple[int, int], float] | None]
+def _closest(text: str, hits: Sequence[Hit]) -> list[Hit]:
+    """The papers that share most words with a sentence: the only ones that may well state it."""
+    stated = facts_of(text)
+    shared = {
+        hit.paper.id: coverage(stated, facts_of(f"{hit.paper.title}. {hit.paper.abstract}").words)
+        for hit in hits
+    }
+    return sorted(hits, key=lambda hit: -shared[hit.paper.id])[:_TRIED]
+
+
+def _opposing(text: str, hits: Sequence[Hit], evidence: _Evidence) -> _Evidence:
+    """Sentences of other papers that say the opposite of a supported one, in nearly its words."""
+    stated, told = facts_of(text), {hit.paper.id for hit, _, _ in evidence}
+    out: _Evidence = []
+    for hit in hits:
+        if hit.paper.id in told:
+            continue
+        for a, b in sentence_spans(hit.paper.abstract):
+            other = facts_of(hit.paper.abstract[a:b])
+            if _opposes(stated, other):
+                out.append((hit, (a, b), 0.0))
+                break
+    return out
+
+
+def _opposes(stated: Facts, other: Facts) -> bool:
+    near = min(coverage(stated, other.words), coverage(other, stated.words)) >= _SAME
+    return near and (direction_differs(stated, other) or negation_differs(stated, other))
+
+
+_Judged = tuple[Verdict, float, _Evidence]
 
 
 def _judge_each(text: str, hits: Sequence[Hit], grounder: Grounder) -> list[_Judged]:
@@ -194,9 +171,20 @@ def _judge(text: str, hit: Hit, grounder: Grounder) -> _Judged:
     spans = sentence_spans(hit.paper.abstract)
     evidence = [hit.paper.abstract[a:b] for a, b in spans]
     found: Judgement = grounder.judge(text, evidence, [hit.paper.title] * len(evidence))
-    if found.evidence is None:
-        return found.verdict, found.score, None
-    return found.verdict, found.score, (hit, spans[found.evidence], found.score)
+    quoted = [] if found.evidence is None else [found.evidence]
+    if found.more is not None:
+        quoted.append(found.more)
+    return found.verdict, found.score, [(hit, spans[i], found.score) for i in quoted]
+
+
+def _judge_together(text: str, hits: Sequence[Hit], grounder: Grounder) -> _Judged:
+    """Against all sentences of several papers as if they were one: a claim may rest on two."""
+    found = [(hit, span) for hit in hits for span in sentence_spans(hit.paper.abstract)]
+    evidence = [hit.paper.abstract[a:b] for hit, (a, b) in found]
+    titles = ". ".join(hit.paper.title for hit in hits)
+    judged = grounder.judge(text, evidence, [titles] * len(evidence))
+    quoted = [i for i in (judged.evidence, judged.more) if i is not None]
+    return judged.verdict, judged.score, [(*found[i], judged.score) for i in quoted]
 
 
 def _strength(judged: _Judged) -> tuple[int, float]:

@@ -15,7 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import _cli_doctor, _cli_export, _cli_snapshot
+from rag import (
+    _cli_backends,
+    _cli_chat,
+    _cli_conversations,
+    _cli_doctor,
+    _cli_export,
+    _cli_snapshot,
+)
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -180,25 +187,6 @@ def _answer_line(bot: Chatbot, item: Asked, args: Namespace) -> tuple[dict[str, 
     return {**name, "error": error, "line": item.line}, FAILED
 
 
-def _chat(args: Namespace) -> int:
-    from rag._cli_batch import typed_questions
-
-    with _bot(args) as (bot, settings):
-        say(f"{bot.info().get('papers', 0)} papers. An empty line or Ctrl-D ends.", "")
-        turns: list[dict[str, str]] = []
-        for question in typed_questions():
-            try:
-                answer = bot.ask(question, filters=_filters(args), history=turns)
-            except RagError as error:
-                say(str(error))
-                continue
-            put_answer(answer, flag=settings.answer.policy == "flag")
-            put("")
-            said = answer.refusal.message if answer.refusal else answer.text
-            turns.append({"question": question, "answer": said})
-    return DONE
-
-
 def _info(args: Namespace) -> int:
     with _bot(args) as (bot, _):
         info = bot.info()
@@ -235,7 +223,9 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "ingest": _ingest,
     "search": _search,
     "ask": _ask,
-    "chat": _chat,
+    "backends": _cli_backends.run,
+    "chat": _cli_chat.run,
+    "conversations": _cli_conversations.run,
     "info": _info,
     "delete": _delete,
     "doctor": _cli_doctor.run,

@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -69,7 +69,7 @@ class RankSettings(_Section):
 
 
 class BackendSettings(_Section):
-    """Who writes the answer. Times are in seconds."""
+    """Who writes the answer. Times are in seconds; `window` is the model's context in tokens."""
 
     name: str = "extractive"
     model: str | None = None
@@ -81,14 +81,23 @@ class BackendSettings(_Section):
     first_token_timeout: float = Field(60.0, gt=0)
     token_timeout: float = Field(20.0, gt=0)
     retries: int = Field(2, ge=0)
+    window: int | None = Field(None, ge=256)
     llm: str | None = None
     llm_kwargs: dict[str, Any] = Field(default_factory=dict)
 
 
 class AnswerSettings(_Section):
-    """`refuse_below`: probability that the collection answers; None takes the calibrated one."""
+    """`refuse_below`: probability that the collection answers; None takes the calibrated one.
+
+    `grounder` judges the sentences; `grounder_model` is the cross-encoder of "nli", by name or
+    folder. `condense`: a follow-up is put into words of its own by the backend's model, by rules
+    where there is none ("auto"), or by rules always.
+    """
 
     policy: Policy = "flag"
+    grounder: str = "embedding"
+    grounder_model: str | None = None
+    condense: Literal["auto", "rules"] = "auto"
     refuse_below: float | None = Field(None, ge=0, le=1)
 
 
@@ -131,6 +140,7 @@ class Registries(_Section):
     """Implementations of the user's own: name = "package.module:Class"."""
 
     backends: dict[str, str] = Field(default_factory=dict)
+    grounders: dict[str, str] = Field(default_factory=dict)
     sources: dict[str, str] = Field(default_factory=dict)
     stores: dict[str, str] = Field(default_factory=dict)
     embedders: dict[str, str] = Field(default_factory=dict)
@@ -170,6 +180,29 @@ class Settings(_Section):
             _overlay(merged, layer)
             _validate(merged, origin)
         return _validate(merged, "the settings")
+
+    def at_zero(self) -> Settings:
+        """These settings with the backend's temperature at zero, as for a judge."""
+        cold = self.backend.model_copy(update={"temperature": 0.0})
+        return self.model_copy(update={"backend": cold})
+
+    def chosen(self, backend: str | None, model: str | None, policy: Policy | None) -> Settings:
+        """These settings with another backend, model or policy where one is given.
+
+        A backend that is not the one of the settings does not take over its model.
+        """
+        name = backend or self.backend.name
+        keeps = name == self.backend.name
+        used = {"name": name, "model": model or (self.backend.model if keeps else None)}
+        rule = {"policy": policy or self.answer.policy}
+        if rule["policy"] not in get_args(Policy):
+            raise ConfigError(f"there is no policy '{policy}'. Choose one of: flag, drop, keep")
+        return self.model_copy(
+            update={
+                "backend": self.backend.model_copy(update=used),
+                "answer": self.answer.model_copy(update=rule),
+            }
+        )
 
 
 def _find_file(home: str | Path | None, env: Mapping[str, str]) -> Path | None:

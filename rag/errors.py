@@ -7,7 +7,8 @@ RagError
 │   ├── SourceUnreadable   empty, binary, or of a format that nothing here reads
 │   └── SourceUnreachable  no network, no reply in time, a quota that is used up
 ├── LibraryError           the home cannot be opened or written
-│   └── HomeLocked         another process is writing
+│   ├── HomeLocked         another process is writing
+│   └── ConversationNotFound  no such conversation, or it is another's
 ├── IndexFailure           the indexes derived from the library
 │   ├── IndexMissing       nothing has been indexed yet
 │   └── IndexMismatch      made by another model, chunker or format
@@ -52,6 +53,10 @@ class LibraryError(RagError):
 
 class HomeLocked(LibraryError):
     """Another process is writing to this home."""
+
+
+class ConversationNotFound(LibraryError):
+    """No conversation has this id, or it belongs to somebody else."""
 
 
 class IndexFailure(RagError):

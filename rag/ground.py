@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag import _alignment, _polarity
+from rag._alignment import EmbedTokens
 from rag._facts import (
     Facts,
     coverage,
@@ -34,8 +36,13 @@ from rag.types import Verdict
 GROUNDERS: dict[str, str] = {
     "embedding": "rag.ground:EmbeddingGrounder",
     "lexical": "rag.ground:LexicalGrounder",
+    "llm": "rag._ground_llm:LLMGrounder",
+    "nli": "rag._ground_nli:NliGrounder",
 }
 SUPPORTED, PARTIAL = 0.5, 0.25  # the least probability of support for each verdict
+_READ = 3  # sentences of a paper, its best ones, that are read closely
+_ADDS = 0.25  # share of a claim's words that makes a second sentence worth quoting
+_MOST_NAMES = 0.5  # share of a claim's names from which on it speaks of something else
 _CLOSE = 0.6  # share of a claim's words above which a difference is a contradiction
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -43,11 +50,14 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`score` is the probability of support; `evidence` the index of the best sentence."""
+    """`score` is the probability of support; `evidence` the index of the best sentence, `more`
+    that of a second one where a claim rests on two.
+    """
 
     verdict: Verdict
     score: float
     evidence: int | None
+    more: int | None = None
 
 
 class Grounder(Protocol):
@@ -62,9 +72,16 @@ class LexicalGrounder:
     """Words, numbers, names and negation alone: no model."""
 
     _model = "lexical"
+    _embed: Embed | None = None
+    _embed_tokens: EmbedTokens | None = None
 
     def __init__(self, embed: Embed | None = None) -> None:
-        self._embed: Embed | None = None
+        pass
+
+    @classmethod
+    def from_settings(cls, settings: Any, **resources: Any) -> Self:
+        """`resources` holds `embed` (texts -> unit vectors), and what other grounders need."""
+        return cls(resources["embed"])
 
     def judge(self, claim: str, evidence: Sequence[str], contexts: Sequence[str] = ()) -> Judgement:
         folded = _fold(claim)
@@ -73,29 +90,43 @@ class LexicalGrounder:
                 return Judgement("supported", 1.0, index)
         if not evidence or not facts_of(claim).forms:
             return Judgement("unsupported", 0.0, None)
-        match = compare(claim, evidence, contexts, self._embed)
+        match = compare(claim, evidence, contexts, self._embed, self._embed_tokens)
         verdict, score = decide(match, _probability(self._model, match.features))
-        return Judgement(verdict, score, match.best)
+        more = match.second if verdict in ("supported", "partial") else None
+        return Judgement(verdict, score, match.best, more)
 
 
 class EmbeddingGrounder(LexicalGrounder):
-    """The same with the cosine of the sentences' vectors; `embed` gives unit vectors."""
+    """The same with the encoder: `embed` gives unit vectors of texts, `embed_tokens` of words."""
 
-    _model = "embedding"
-
-    def __init__(self, embed: Embed) -> None:
+    def __init__(self, embed: Embed, embed_tokens: EmbedTokens | None = None) -> None:
         self._embed = embed
+        self._embed_tokens = embed_tokens
+        self._model = "embedding" if embed_tokens is None else "aligned"
+
+    @classmethod
+    def from_settings(cls, settings: Any, **resources: Any) -> Self:
+        """`embed_tokens` is left out where the embedder has no vectors of words."""
+        return cls(resources["embed"], resources.get("embed_tokens"))
 
 
 class Match(NamedTuple):
-    """How a claim compares with its best evidence sentence and with the rest of that paper."""
+    """How a claim compares with its best evidence sentence and with the rest of that paper.
+
+    `second` is another sentence that states what the best one leaves out, None where none does.
+    """
 
     best: int
     features: dict[str, float]
+    second: int | None = None
 
 
 def compare(
-    claim: str, evidence: Sequence[str], contexts: Sequence[str] = (), embed: Embed | None = None
+    claim: str,
+    evidence: Sequence[str],
+    contexts: Sequence[str] = (),
+    embed: Embed | None = None,
+    embed_tokens: EmbedTokens | None = None,
 ) -> Match:
     """The features that verdicts are made of; `evidence` must not be empty."""
     cosines = _cosines(claim, evidence, embed)
@@ -104,10 +135,31 @@ def compare(
     titles = list(contexts) or [""] * len(evidence)
     merits = [_merit(stated, f, c) for f, c in zip(found, cosines, strict=True)]
     # Ties are broken by the text, so that the order of the evidence decides nothing.
-    best = max(range(len(evidence)), key=lambda i: (merits[i], evidence[i], titles[i]))
+    order = sorted(range(len(evidence)), key=lambda i: (-merits[i], evidence[i], titles[i]))
+    best = order[0]
     paper = [f for f, title in zip(found, titles, strict=True) if title == titles[best]]
-    features = _features(stated, found[best], [*paper, facts_of(titles[best])])
-    return Match(best, {"cosine": cosines[best], **features})
+    near = [i for i in order if titles[i] == titles[best]][:_READ]
+    texts = [evidence[i] for i in near]
+    weights = [cosines[i] if embed else coverage(stated, found[i].words) for i in near]
+    features = {
+        "cosine": cosines[best],
+        "cosine_most": max(cosines),
+        **_features(stated, found[best], [*paper, facts_of(titles[best])]),
+        "near_coverage": coverage(stated, frozenset().union(*(found[i].words for i in near))),
+        **_polarity.features(claim, texts, weights),
+    }
+    if embed_tokens is not None:
+        features |= _alignment.features(claim, texts, embed_tokens)
+    return Match(best, features, _second(stated, found, near))
+
+
+def _second(stated: Facts, found: Sequence[Facts], near: Sequence[int]) -> int | None:
+    """The sentence that adds most to the best one of what a claim states."""
+    first = found[near[0]]
+    held = coverage(stated, first.words)
+    gains = {i: coverage(stated, first.words | found[i].words) - held for i in near[1:]}
+    most = max(gains, key=lambda i: gains[i], default=None)
+    return most if most is not None and gains[most] >= _ADDS else None
 
 
 def _cosines(claim: str, evidence: Sequence[str], embed: Embed | None) -> list[float]:
@@ -151,13 +203,13 @@ def decide(match: Match, probability: float) -> tuple[Verdict, float]:
     opposed = f["number_differs"] or f["negation_differs"] or f["direction_differs"]
     if close and opposed and not f["names_missing"]:
         return "contradicted", _under(PARTIAL, probability)
-    if f["names_missing"] >= 0.5:
-        probability = _under(PARTIAL, probability)
-    elif f["names_missing"] or f["numbers_missing"] or (close and opposed):
+    if f["names_missing"] or f["numbers_missing"] or (close and opposed):
         probability = _under(SUPPORTED, probability)
     if probability >= SUPPORTED:
         return "supported", probability
-    return ("partial" if probability >= PARTIAL else "unsupported"), probability
+    # Of a sentence about something else, all that is there does not make a part.
+    known = probability >= PARTIAL and f["names_missing"] < _MOST_NAMES
+    return ("partial" if known else "unsupported"), probability
 
 
 def _under(ceiling: float, probability: float) -> float:

@@ -29,6 +29,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from rag._codes import codes_key
 from rag.chunking import context_text
 from rag.embedding import Embedder, has_tokens
 from rag.errors import HomeLocked, IndexFailure, IndexMismatch, LibraryError
@@ -236,7 +237,9 @@ def embed_missing(
             keys, texts = [key for key, _ in batch], [text for _, text in batch]
             if codes and has_tokens(embedder):
                 vectors, found = embedder.embed_with_tokens(texts)
-                library.cache_codes(keys, found, model)  # first: vectors say that both are there
+                library.cache_codes(
+                    keys, found, codes_key(model)
+                )  # first: vectors say that both are there
             else:
                 vectors = embedder.embed(texts)
             library.cache_vectors(keys, vectors, model)

@@ -157,12 +157,16 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of an answer, without markers, and the verdict on it (score in [0, 1])."""
+    """One sentence of an answer, without markers, and the verdict on it (score in [0, 1]).
+
+    `against` are the footnotes of other papers that say the opposite of a supported sentence.
+    """
 
     text: str
     citations: tuple[int, ...]
     verdict: Verdict
     score: float
+    against: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,7 @@ class Answer:
     truncated: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
+    prompt: str = ""  # content hash of the template that asked for it
 
     @property
     def refused(self) -> bool:
@@ -217,7 +222,10 @@ class Answer:
             "text": self.text,
             "refused": self.refused,
             "refusal": self.refusal.to_dict() if self.refusal else None,
-            "sentences": [{**asdict(s), "citations": list(s.citations)} for s in self.sentences],
+            "sentences": [
+                {**asdict(s), "citations": list(s.citations), "against": list(s.against)}
+                for s in self.sentences
+            ],
             "citations": [{**asdict(c), "authors": list(c.authors)} for c in self.citations],
             "nearest": [asdict(n) for n in self.nearest],
             "backend": self.backend,
@@ -225,6 +233,7 @@ class Answer:
             "truncated": self.truncated,
             "seconds": self.seconds,
             "tokens": self.tokens,
+            "prompt": self.prompt,
         }
 
 
@@ -272,8 +281,21 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens read and written, as whoever wrote the answer counted them."""
+
+    prompt: int = 0
+    completion: int = 0
+
+
 class Backend(Protocol):
-    """Writes an answer. Yields text as it arrives; raises BackendError, and nothing else."""
+    """Writes an answer. Yields text as it arrives; raises BackendError, and nothing else.
+
+    A generator may return a `Usage`. A backend may have `window` (tokens that its model can hold,
+    or None) and `count(text)` (how many tokens a text is): sources are then left out until all
+    fits. `writes = False` says that it only quotes, and needs no prompt.
+    """
 
     def complete(self, messages: Sequence[Message]) -> Iterator[str]: ...
 
@@ -298,5 +320,6 @@ __all__ = [
     "Rejected",
     "Sentence",
     "Source",
+    "Usage",
     "Verdict",
 ]

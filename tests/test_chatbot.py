@@ -14,7 +14,7 @@ from contextlib import closing
 
 import pytest
 
-from rag import Chatbot, Filters, Settings
+from rag import Chatbot, Filters, Settings, prompt
 from rag.backends.scripted import ScriptedBackend
 from rag.errors import (
     BackendInterrupted,
@@ -286,7 +286,7 @@ def test_a_stream_closed_early_lets_go_of_the_backend(small_home):
     with Chatbot.open(small_home, settings(backend=named(Leaving))) as bot:
         with closing(bot.stream(WORDS)) as stream:
             assert next(event for event in stream if event.kind == "token")
-        chosen = type(bot._backend)  # pytest may hold a second copy of this file
+        chosen = type(bot._writer(bot.settings))  # pytest may hold a second copy of this file
     assert chosen.closed.wait(5)
 
 
@@ -604,3 +604,75 @@ def test_one_unreadable_file_among_several_is_a_reject(tmp_path, papers_file):
         with pytest.raises(SourceError):
             bot.ingest(bad)
         assert (tmp_path / "home" / "rejected.jsonl").read_text().count("\n") == 2
+
+
+# --- chosen for one call
+
+
+ALWAYS = {"name": "scripted", "llm_kwargs": {"replies": "Penguins fly. [1]"}}
+
+
+def test_backend_model_and_policy_can_be_chosen_for_a_call(small_home):
+    with Chatbot.open(small_home, settings(backend=ALWAYS)) as bot:
+        assert bot.ask(WORDS).sentences[0].verdict == "unsupported"
+        assert bot.ask(WORDS, policy="drop").refusal.kind == "not_stated"
+        plain = bot.ask(WORDS, backend="extractive", model="any")
+        assert (plain.backend, plain.sentences[0].verdict) == ("extractive", "supported")
+        assert asyncio.run(bot.aask(WORDS, backend="extractive")).backend == "extractive"
+        assert [e.value for e in bot.stream(WORDS, backend="extractive") if e.kind == "token"]
+        assert bot.ask(WORDS).backend == "scripted"
+        with pytest.raises(ConfigError, match="flag, drop, keep"):
+            bot.ask(WORDS, policy="hide")
+
+
+def test_another_backend_does_not_take_over_the_model():
+    chosen = Settings.model_validate({"backend": {"name": "openai", "model": "gpt"}})
+    assert chosen.chosen(None, None, None) == chosen
+    assert chosen.chosen("llama_cpp", None, None).backend.model is None
+    assert chosen.chosen("openai", "other", "drop").backend.model == "other"
+
+
+def test_the_backends_are_listed_with_what_they_lack(small_home, monkeypatch):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    mine = settings(plugins={"backends": {"mine": named(MyBackend)["name"]}})
+    with Chatbot.open(small_home, mine) as bot:
+        found = {offer.name: offer for offer in bot.backends()}
+    assert [n for n, offer in found.items() if offer.usable] == ["extractive", "mine"]
+    assert found["mine"].model == "mine-1"
+    assert "OPENAI_API_KEY" in found["openai"].lacks
+    assert "GGUF" in found["llama_cpp"].lacks
+
+
+def test_an_answer_names_the_prompt_that_asked_for_it(small):
+    assert small.ask(WORDS).prompt == prompt.template_hash("answer")
+
+
+class Condensing(ScriptedBackend):
+    """A model that puts a follow-up into words, and then answers."""
+
+    writes = True
+
+    @classmethod
+    def from_settings(cls, settings, **resources):
+        return cls(lambda asked: cls.reply(asked))
+
+    @staticmethod
+    def reply(asked):
+        if asked[0].content == prompt.template("condense"):
+            return "Is sparse graph memory dense?"
+        return asked[-1].sources[0].paper.abstract.split(". ")[0] + ". [1]"
+
+
+def test_a_model_condenses_where_there_is_a_history_to_lean_on(small_home):
+    history = [{"question": "What is sparse graph memory?", "answer": "Memory [1]."}]
+    with Chatbot.open(small_home, settings(backend=named(Condensing))) as bot:
+        assert bot.ask("Is it dense?", history=history).standalone_question == (
+            "Is sparse graph memory dense?"
+        )
+        assert bot.ask("Is it dense?").standalone_question == "Is it dense?"
+    rules = settings(backend=named(Condensing), answer={"condense": "rules", "refuse_below": 0})
+    with Chatbot.open(small_home, rules) as bot:
+        assert bot.ask("Is it dense?", history=history).standalone_question == (
+            "What is sparse graph memory? Is it dense?"
+        )

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag._drafts import split_draft
 from rag.chunking import sentences
-from rag.cite import cite, render, split_draft
+from rag.cite import cite, render
 from rag.embedding import HashingEmbedder
 from rag.ground import EmbeddingGrounder, LexicalGrounder
 from rag.types import Chunk, Hit, Paper, Sentence
@@ -92,6 +93,13 @@ def split(draft: str, sources: int = 3) -> list[tuple[str, tuple[int, ...]]]:
         "• Lists lie on disk [1, 2].",
         "1. Lists lie on disk [1, 2].",
         "  2) Lists lie on disk [1, 2].",
+        "Lists lie on disk (1, 2).",
+        "Lists lie on disk, sources 1 and 2.",
+        "Lists lie on disk (see sources 1, 2).",
+        "Lists lie on disk. Sources: 1, 2",
+        "Lists lie on disk.\nSources 1 and 2",
+        "According to source 1, lists lie on disk [2].",
+        "Source 1 states that lists lie on disk (2).",
     ],
 )
 def test_a_marker_is_read_however_it_is_written(draft):
@@ -128,6 +136,9 @@ def test_each_sentence_keeps_its_own_markers(draft, expected):
         "**Kestrel** is an index.",
         "It holds f(1) = 2 and x[n].",
         "A list , with spaces , stays.",
+        "It is (1) fast and (2) small.",
+        "It was founded long ago (1999).",
+        "It cites many a source in 3 tables.",
     ],
 )
 def test_what_is_no_marker_stays_as_it_was_written(text):
@@ -385,3 +396,39 @@ def test_texts_of_sentences_stay_in_the_order_they_were_written():
     found, _ = cite(" ".join(f"{text} [1]" for text in _TRUE), HITS, GROUNDER)
     places = [_TRUE.index(s.text) for s in found]
     assert all(a < b for a, b in pairwise(places))
+
+
+# --- what is left out, and who says otherwise
+
+
+def test_what_is_left_after_dropping_reads_on_its_own():
+    draft = f"Penguins breed in the winter [1]. However, {DISK} [1]"
+    kept, _ = cite(draft, HITS, GROUNDER, "drop")
+    assert [s.text for s in kept] == [DISK]
+    shown, _ = cite(draft, HITS, GROUNDER)
+    assert shown[1].text == f"However, {DISK}"
+
+
+SAYS = Paper("Plover", "Longer contexts improve the accuracy of rerankers on long documents.", "a")
+DENIES = Paper(
+    "Curlew", "Longer contexts degrade the accuracy of rerankers on long documents.", "b"
+)
+APART = Paper("Snipe", "Longer queries degrade the speed of indexes that live on disk.", "c")
+
+
+def test_papers_that_disagree_are_shown_as_such():
+    hits = [hit(rank, paper) for rank, paper in enumerate((SAYS, DENIES, APART), 1)]
+    (sentence,), notes = cite(f"{SAYS.abstract} [1]", hits, GROUNDER)
+    assert (sentence.verdict, sentence.citations, sentence.against) == ("supported", (1,), (2,))
+    assert [(n.paper_id, n.quote) for n in notes] == [("a", SAYS.abstract), ("b", DENIES.abstract)]
+    assert render([sentence]) == f"{SAYS.abstract} [1] (but see [2])"
+
+
+def test_a_sentence_may_rest_on_two_sentences_or_on_two_papers():
+    both = f"{DISK[:-1]}, and the code is available online. [1]"
+    (sentence,), notes = cite(both, HITS, GROUNDER)
+    assert sentence.verdict in ("supported", "partial")
+    assert [n.quote for n in notes] == [DISK, "The code is available online."]
+    across = f"{DISK[:-1]}, while Lapwing shortens these vectors to 32 dimensions. [1][2]"
+    (sentence,), notes = cite(across, HITS, GROUNDER)
+    assert {n.paper_id for n in notes} == {"kestrel", "lapwing"}

@@ -85,6 +85,8 @@ def test_a_range_may_begin_with_a_dash(words):
         ["ask", "--batch", "f", "--history", "h"],
         ["ask", "x", "--policy", "lenient"],
         ["ingest", "f", "--limit", "none"],
+        ["ingest", "f", "--map", "title"],
+        ["ingest", "f", "--map", "=B"],
         ["delete"],
         ["info", "--hom", "x"],
     ],
@@ -392,6 +394,17 @@ def test_ingest_without_a_source_goes_on_with_what_is_pending(run, home):
     assert not any(found.values())
 
 
+def test_mapped_columns_and_a_reject_that_is_mended_and_taken(run, settled):
+    (settled / "t.csv").write_text("Name, kurz;Text;Jahr\nMoos;Moos waechst langsam;2020\nLeer;;\n")
+    words = ("ingest", "t.csv", "--map", "title=Name, kurz,abstract=Text", "--map", "year=Jahr")
+    assert run(*words)[:2] == (0, "1 ingested, 0 unchanged, 0 replaced, 1 rejected\n")
+    rejects = settled / ".footnoted" / "rejected.jsonl"
+    rejects.write_text(rejects.read_text().replace("Leer;;", "Leer;Nun nicht mehr;2021"))
+    assert run("ingest", rejects)[:2] == (0, "1 ingested, 0 unchanged, 0 replaced, 0 rejected\n")
+    _, out, _ = run("search", "Nun nicht mehr", "--json")
+    assert ("Leer", 2021) in [(hit["title"], hit["year"]) for hit in json.loads(out)["hits"]]
+
+
 def test_rejects_are_explained_and_strict_exits_3(run, settled):
     lines = [json.dumps(PAPERS[0]), "{broken", json.dumps({"title": "No abstract"})]
     Path("mixed.jsonl").write_text("\n".join(lines))
@@ -554,6 +567,30 @@ def test_chat_answers_what_is_typed_until_an_empty_line(run, home, monkeypatch):
     assert status == 0
     assert "82 percent" in out
     assert err.count("extractive, ") == 2
+
+
+def test_a_conversation_goes_on_and_can_be_listed_shown_and_deleted(run, settled, monkeypatch):
+    file = settled / "papers.jsonl"
+    file.write_text("".join(json.dumps(p) + "\n" for p in PAPERS))
+    run("ingest", file)
+    asked = "What percent does the method reach on protein folding?\n"
+    for words in (["chat"], ["chat", "--continue"]):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(asked))
+        status, out, err = run(*words)
+        assert (status, "[1]" in out) == (0, True), err
+    assert 'Going on with "What percent' in err
+    name = err.split()[-1]
+    assert run("conversations")[1].startswith(name)
+    (listed,) = json.loads(run("conversations", "list", "--json")[1])
+    assert (listed["id"], listed["turns"]) == (name, 2)
+    assert run("conversations", "show", name[:6])[1].count("82 percent") >= 2
+    assert run("conversations", "export", "last")[1].count("[^1]:") == 1
+    assert run("conversations", "rename", "last", "My", "title")[0] == 0
+    assert "My title" in run("conversations")[1]
+    assert run("conversations", "rename", "last")[0] == 2
+    assert run("conversations", "delete", name)[1] == f"{name} deleted\n"
+    status, _, err = run("chat", "--continue")
+    assert (status, "no conversation 'last'" in err) == (1, True)
 
 
 # --- what ends a command early

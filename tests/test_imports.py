@@ -47,9 +47,13 @@ _TABLE: dict[str, set[str]] = {
     "rag.sources": {"rag.sources", "rag.registry"},
     "rag.backends": {"rag.backends", "rag.config", "rag.chunking", "rag.lexical", "rag.registry"},
     "rag._facts": {"rag.lexical"},
-    "rag.ground": {"rag._facts"},
+    "rag._polarity": {"rag.lexical"},
+    "rag._alignment": {"rag.lexical"},
+    "rag.ground": {"rag._alignment", "rag._facts", "rag._polarity"},
+    "rag._ground_llm": {"rag.config", "rag.ground"},
+    "rag._ground_nli": {"rag.config", "rag.ground"},
     "rag.rank": {"rag.lexical", "rag.chunking"},
-    "rag.prompt": set(),
+    "rag.prompt": {"rag.lexical"},
 }
 _BARE = {"rag.types", "rag.errors"}  # these two not even each other
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag import prompt
+from rag.config import BackendSettings
 from rag.errors import ConfigError
 from rag.types import Chunk, Hit, Paper
 
@@ -148,3 +149,92 @@ def test_a_long_chain_keeps_its_subject_and_its_end_and_stays_short():
 @given(st.text(), st.lists(st.text() | st.fixed_dictionaries({"question": st.text()}), max_size=5))
 def test_what_was_asked_is_always_kept_at_the_end(question, history):
     assert prompt.condense(question, history).endswith(question.strip())
+
+
+# --- papers cited last
+
+CITED = {
+    "question": "Which index is smallest?",
+    "answer": "Kestrel [1]. Lapwing [2].",
+    "citations": [{"title": "Kestrel: an index on disk"}, {"title": "On small indexes."}],
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        (
+            "How much memory does the second one need?",
+            "How much memory does On small indexes need?",
+        ),
+        ("Is the first paper open source?", "Is Kestrel open source?"),
+        ("Compare both.", "Compare Kestrel and On small indexes."),
+        (
+            "Which of them is faster on disk?",
+            "Which of Kestrel and On small indexes is faster on disk?",
+        ),
+        ("How large is the last one now?", "How large is On small indexes now?"),
+        ("Is the latter faster?", "Is On small indexes faster?"),
+    ],
+)
+def test_what_points_at_a_paper_is_replaced_by_its_name(question, whole):
+    assert prompt.condense(question, [CITED, "Thanks for that list of papers"]) == whole
+
+
+def test_a_paper_that_was_not_cited_has_no_name_to_give():
+    found = prompt.condense("How fast is the third one?", [CITED])
+    assert found == "Which index is smallest? How fast is the third one?"
+
+
+# --- condensed by a model
+
+
+def test_a_model_is_told_the_conversation_and_the_last_question():
+    system, user = prompt.condensing("And its recall?", [CITED, "What is SPANN?"])
+    assert system.content == prompt.template("condense")
+    assert user.content == (
+        "Question: Which index is smallest?\nAnswer: Kestrel [1]. Lapwing [2].\n"
+        "Question: What is SPANN?\nAnswer:\n\nLast question: And its recall?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        ("What is the recall of Kestrel?", "What is the recall of Kestrel?"),
+        ('\nQuestion: "What is the recall of Kestrel?"\nMore.', "What is the recall of Kestrel?"),
+        ("", ""),
+        ("The weather in Paris is fine today.", ""),  # made up
+        ("What is Kestrel?", ""),  # lost what was asked
+        ("recall " * 100, ""),
+    ],
+)
+def test_only_a_question_that_was_asked_is_taken_from_a_model(said, taken):
+    assert prompt.condensation(said, "And its recall?", [CITED]) == taken
+
+
+# --- the model's window
+
+
+class Counting:
+    window = None
+
+    def count(self, text):
+        return len(text.split())
+
+
+def test_sources_that_do_not_fit_are_left_out_whole():
+    hits = [hit(n, f"Paper {n}", "word " * 100) for n in range(1, 6)]
+    everything = prompt.fitted("Why?", hits, "", Counting(), BackendSettings())
+    assert len(everything[-1].sources) == 5
+    fixed = len(prompt.template("answer").split())
+    small = BackendSettings(window=fixed + 350, max_tokens=100)
+    messages = prompt.fitted("Why?", hits, "", Counting(), small)
+    assert [h.rank for h in messages[-1].sources] == [1, 2]
+    assert messages[-1].content.count("word") == 200
+
+
+def test_the_best_source_always_stays():
+    hits = [hit(n, f"Paper {n}", "word " * 1000) for n in range(1, 4)]
+    messages = prompt.fitted("Why?", hits, "", object(), BackendSettings(window=256))
+    assert len(messages[-1].sources) == 1

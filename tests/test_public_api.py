@@ -20,8 +20,8 @@ EXPORTED = [
     "RagError", "Refusal", "Rejected", "Sentence", "Settings",
 ]  # fmt: skip
 METHODS = [
-    "aask", "ask", "close", "delete", "export", "info", "ingest", "is_behind", "open", "paper",
-    "papers", "rehearse", "search", "search_mode", "stream", "timed_search", "wait",
+    "aask", "ask", "backends", "close", "delete", "export", "info", "ingest", "is_behind", "open",
+    "paper", "papers", "rehearse", "search", "search_mode", "stream", "timed_search", "wait",
 ]  # fmt: skip
 PAPER = Paper("A title", "It reaches 81 percent.", "p1", ("Ada",), 2024, "ACL", "https://x.org/1")
 
@@ -108,14 +108,14 @@ def full_answer(**changes):
 def test_an_answer_has_the_keys_of_the_contract():
     assert list(full_answer()) == [
         "id", "question", "standalone_question", "text", "refused", "refusal", "sentences",
-        "citations", "nearest", "backend", "model", "truncated", "seconds", "tokens",
+        "citations", "nearest", "backend", "model", "truncated", "seconds", "tokens", "prompt",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("part", "keys"),
     [
-        ("sentences", "text citations verdict score"),
+        ("sentences", "text citations verdict score against"),
         (
             "citations",
             "marker paper_id title authors year venue url quote start end score",

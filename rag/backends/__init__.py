@@ -7,6 +7,7 @@ broke off after text was out, and another `BackendError` where none was; nothing
 BACKENDS: dict[str, str] = {
     "extractive": "rag.backends.extractive:ExtractiveBackend",
     "openai": "rag.backends.openai:OpenAIBackend",
+    "llama_cpp": "rag.backends.llama_cpp:LlamaCppBackend",
     "llama_index": "rag.backends.llama_index:LlamaIndexBackend",
     "scripted": "rag.backends.scripted:ScriptedBackend",
 }

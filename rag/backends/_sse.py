@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from rag.errors import BackendInterrupted, BackendRefused
+from rag.types import Usage
 
 MAX_LINE = 1_000_000
 _FIELD = re.compile(r"[A-Za-z_-]*")
@@ -25,21 +27,56 @@ class Reported(Exception):
         self.body = body
 
 
-def texts(chunks: Iterable[bytes]) -> Iterator[str]:
+class Counted:
+    """What a stream said of its tokens; `on_end` is called where the text is whole without it."""
+
+    def __init__(self, on_end: Callable[[], None] = lambda: None) -> None:
+        self.usage = Usage()
+        self.on_end = on_end
+        self._told = False
+
+    def hear(self, chunk: dict[str, Any]) -> bool:
+        """Note the tokens that a chunk tells of; whether any chunk has told by now."""
+        told = chunk.get("usage")
+        if isinstance(told, dict):
+            read, written = told.get("prompt_tokens"), told.get("completion_tokens")
+            self.usage = Usage(_whole(read), _whole(written))
+            self._told = True
+        return self._told
+
+
+def texts(chunks: Iterable[bytes], counted: Counted | None = None) -> Iterator[str]:
     """Yield the text of each event; an empty piece where a model thinks without writing."""
-    for event, data in events(chunks):
+    counted = counted or Counted()
+    stream = events(chunks)
+    for event, data in stream:
         if data.startswith("[DONE]"):
             return
         chunk = _object(data)
         if event == "error" or chunk.get("error"):
             raise Reported(chunk.get("error") or chunk)
+        told = counted.hear(chunk)
         choice = _first(chunk)
         yield from _written(choice.get("delta"))
         if reason := choice.get("finish_reason"):
             check_finish(str(reason))
-            # Nothing of use follows, and some servers keep the connection open.
+            if not told:
+                _listen_on(stream, counted)
             return
     raise cut()
+
+
+def _listen_on(stream: Iterator[tuple[str, str]], counted: Counted) -> None:
+    """Take in the count of tokens that comes after the text; nothing else there matters."""
+    counted.on_end()  # some servers keep the connection open, and never send it
+    with suppress(Exception):
+        for _, data in stream:
+            if data.startswith("[DONE]") or counted.hear(_object(data)):
+                return
+
+
+def _whole(number: object) -> int:
+    return number if isinstance(number, int) and number > 0 else 0
 
 
 def cut() -> BackendInterrupted:

@@ -78,6 +78,7 @@ class ExtractiveBackend:
     """Chooses sentences; writes none of its own."""
 
     model: str | None = None
+    writes = False
 
     def __init__(self, embed: Embed, rarity: Rarity) -> None:
         self._embed = embed

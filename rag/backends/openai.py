@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import SplitResult, urlsplit
 
 from rag.backends._attempts import Plan, attempts, printable
 from rag.backends._failures import Setup
-from rag.backends._sse import texts
+from rag.backends._sse import Counted, texts
 from rag.backends._watch import Limits, Line
-from rag.errors import BackendNotReady
-from rag.types import Message
+from rag.errors import BackendNotReady, BackendRefused, BackendUnreachable
+from rag.types import Message, Usage
 
 if TYPE_CHECKING:
     import httpx
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "https://api.openai.com/v1"
 # A token is about four characters: ten times that is a server that ignores max_tokens.
 CHARS_PER_TOKEN = 40
+PATIENCE = 0.5  # seconds that a whole answer waits for its count of tokens
 
 
 class OpenAIBackend:
@@ -45,10 +47,35 @@ class OpenAIBackend:
         """Raises BackendNotReady where a key, an address or a model's name is missing."""
         return cls(settings)
 
-    def complete(self, messages: Sequence[Message]) -> Iterator[str]:
-        """Yield the answer as it arrives."""
+    def complete(self, messages: Sequence[Message]) -> Generator[str, None, Usage]:
+        """Yield the answer as it arrives; return the tokens that the server counted."""
         _load()
         body = self._body(messages)
+        try:
+            return (yield from self._stream(body))
+        except BackendRefused as error:
+            if "stream_options" not in str(error):
+                raise
+        del body["stream_options"]  # an older server: it counts no tokens for us
+        return (yield from self._stream(body))
+
+    def check(self) -> None:
+        """Raises BackendUnreachable where a server on this machine does not answer.
+
+        One elsewhere is not asked: it would learn the key's owner's address for a list.
+        """
+        if _is_loopback(self._url):
+            try:
+                place = (self._url.hostname or "", self._url.port or 80)
+                socket.create_connection(place, timeout=2.0).close()
+            except OSError as error:
+                raise BackendUnreachable(
+                    f"No server listens at {_public(self._url)} ({error.strerror or error}). "
+                    "Start it, or set --base-url to where one does."
+                ) from None
+
+    def _stream(self, body: dict[str, Any]) -> Generator[str, None, Usage]:
+        counted = Counted()
 
         def read(line: Line) -> Generator[str, None, None]:
             with (
@@ -56,9 +83,11 @@ class OpenAIBackend:
                 client.chat.completions.with_streaming_response.create(**body) as response,
             ):
                 line.hang_up = lambda: _hang_up(response.http_response)
-                yield from texts(response.iter_bytes())
+                counted.on_end = _soon(line.hang_up)
+                yield from texts(response.iter_bytes(), counted)
 
         yield from attempts(read, self._plan())
+        return counted.usage
 
     def _body(self, messages: Sequence[Message]) -> dict[str, Any]:
         # OpenAI's newer models refuse the old name, most other servers know only that one.
@@ -69,6 +98,7 @@ class OpenAIBackend:
             "temperature": self._settings.temperature,
             "max_completion_tokens" if newer else "max_tokens": self._settings.max_tokens,
             "stream": True,
+            "stream_options": {"include_usage": True},
         }
 
     def _plan(self) -> Plan:
@@ -106,6 +136,17 @@ def _load() -> None:
         raise BackendNotReady(
             "The openai backend needs the client's package: pip install 'openai>=2.54,<3'."
         ) from error
+
+
+def _soon(act: Callable[[], None]) -> Callable[[], None]:
+    """What acts a moment after it is called."""
+
+    def later() -> None:
+        timer = Timer(PATIENCE, act)
+        timer.daemon = True
+        timer.start()
+
+    return later
 
 
 def _hang_up(response: httpx.Response) -> None:

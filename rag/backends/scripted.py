@@ -28,6 +28,7 @@ class ScriptedBackend:
     """
 
     model: str | None = None
+    writes = False  # each reply is for a question: none may be spent on condensing one
 
     def __init__(self, replies: Replies, then: BackendError | None = None) -> None:
         self._replies = replies

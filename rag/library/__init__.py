@@ -29,7 +29,6 @@ from rag.library._twins import Twins
 from rag.library._write import Outcome, Writer, storable
 from rag.types import Filters, Paper
 
-_TOKENS = "#tokens"  # after a model's name: its token codes, where vectors are kept
 _REMEMBERED = 32  # answers to filters that are kept; at 75,000 papers at most 0.6 MB each
 
 
@@ -290,19 +289,19 @@ class Library:
         return rows
 
     def cached_codes(self, hashes: Sequence[bytes], model: str) -> dict[bytes, NDArray[np.uint8]]:
-        """Token codes known for these texts and this model, flat, by hash of the text."""
-        found = self.cached_vectors(hashes, model + _TOKENS)
+        """Token codes known for these texts, flat, by hash; `model` names the codes, too."""
+        found = self.cached_vectors(hashes, model)
         return {key: vector.view(np.uint8) for key, vector in found.items()}
 
     def cache_codes(
         self, hashes: Sequence[bytes], codes: Sequence[NDArray[np.uint8]], model: str
     ) -> None:
-        """Keep token codes beside the vectors; each of a whole number of float32's bytes."""
+        """Keep token codes beside vectors; each of a whole number of float32's bytes."""
         rows = zip(hashes, (code.tobytes() for code in codes), strict=True)
         with self._transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-                [(key, model + _TOKENS, blob) for key, blob in rows],
+                [(key, model, blob) for key, blob in rows],
             )
 
     def _store(self, papers: Sequence[tuple[Paper, str]], run: int) -> list[Outcome]:

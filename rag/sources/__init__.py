@@ -95,7 +95,8 @@ class _Way:
     def one(self, address: str) -> Iterator[Record]:
         if address != STDIN and _zip.is_zip(address) and self.format not in self._foreign():
             return self._zip(address)
-        name = self.format or guess_format(address, ", ".join(sorted(self.registry)))
+        known = ", ".join(sorted(self.registry))
+        name = self.format or guess_format(address, known, self.fields)
         return self._records(self._reader(name).read(address), name)
 
     def many(self, addresses: list[str], folder: str = "") -> Iterator[Record]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from rag.errors import SourceError, SourceNotFound, SourceUnreadable
 from rag.sources import _zip
+from rag.sources._fields import NONE
 from rag.sources._looks import guess_by_look, refine
 from rag.sources._open import PARQUET, STDIN, first_bytes, first_text
 from rag.sources._unpack import SUFFIXES
@@ -19,10 +20,12 @@ _SUFFIXES = {
     ".tab": "tsv", ".bib": "bibtex", ".bibtex": "bibtex", ".biblatex": "bibtex", ".ris": "ris",
     ".nbib": "medline", ".medline": "medline", ".parquet": "parquet", ".atom": "arxiv_atom",
 }  # fmt: skip
+_BESIDE = frozenset("readme license licence notice changelog contributing authors todo".split())
+_PROSE = frozenset({"", ".txt", ".text", ".md"})
 _OURS = {*_SUFFIXES.values(), "beir", "hf_page", "hf_html", "pubmed_xml", "rejected", "text"}
 
 
-def guess_format(address: str, known: str) -> str:
+def guess_format(address: str, known: str, fields: Mapping[str, str] = NONE) -> str:
     """Guess from the suffix, else from how the file begins; `known` goes into the message."""
     path, mode = Path(address), _mode(address)
     hint = f"Use --format with one of: {known}."
@@ -35,7 +38,7 @@ def guess_format(address: str, known: str) -> str:
     if mode and is_corpus(path):
         return "beir"
     by_suffix = _by_suffix(path) if mode or _zip.split(address) else None
-    return _refined(address, by_suffix) if by_suffix else _by_look(address, hint)
+    return _refined(address, by_suffix) if by_suffix else _by_look(address, hint, fields)
 
 
 def expand(address: str, format: str | None) -> list[str] | None:
@@ -92,10 +95,14 @@ def _mode(address: str) -> int:
 
 
 def _by_suffix(path: Path) -> str | None:
+    return _SUFFIXES.get(_unpacked_name(path).suffix)
+
+
+def _unpacked_name(path: Path) -> Path:
     name = path.name.lower()
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)
-    return _SUFFIXES.get(Path(name).suffix)
+    return Path(name)
 
 
 def _refined(address: str, by_suffix: str) -> str:
@@ -108,10 +115,10 @@ def _refined(address: str, by_suffix: str) -> str:
         return by_suffix  # whose reader says what is wrong
 
 
-def _by_look(address: str, hint: str) -> str:
+def _by_look(address: str, hint: str, fields: Mapping[str, str] = NONE) -> str:
     if first_bytes(address).startswith(PARQUET):
         return "parquet"
-    found = guess_by_look(first_text(address))
+    found = guess_by_look(first_text(address), fields)
     if found is None:
         raise SourceUnreadable(f"{address} is of no format that is known here. {hint}")
     return found
@@ -139,7 +146,13 @@ def _in_folder(folder: Path, format: str | None) -> Iterator[str]:
 
 
 def _perhaps(address: str) -> str | None:
+    name = _unpacked_name(Path(address))
+    if name.stem in _BESIDE:
+        return None
     try:
-        return _by_look(address, "")
+        found = _by_look(address, "")
     except SourceError:
         return None
+    # Any prose has a short paragraph above a long one: not every file of it is meant.
+    is_prose = found in ("text", "hf_page") and name.suffix not in _PROSE
+    return None if is_prose else found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
-from rag.sources._fields import known
+from rag.sources._fields import NONE, known
 from rag.sources.delimited import Csv, Tsv, sniff
 from rag.sources.hf_page import looks_like_page
 from rag.sources.text import is_labelled, is_wrapped, looks_like_text
@@ -14,6 +15,7 @@ _REJECTED = ('"source"', '"line"', '"reason"', '"raw"')  # the keys of a line of
 _RIS = re.compile(r"TY  ?-", re.MULTILINE)
 _BIBTEX = re.compile(r"^[ \t]*@[A-Za-z]+[ \t]*[{(]", re.MULTILINE)
 _MEDLINE = re.compile(r"^PMID ?- ?[0-9]", re.MULTILINE)
+_MARKDOWN = re.compile(r"^#{1,6} ", re.MULTILINE)
 _TAGGED = ((_RIS, "ris"), (_MEDLINE, "medline"))
 _XML = (
     ("<PubmedArticle", "pubmed_xml"),
@@ -23,7 +25,7 @@ _XML = (
 )
 
 
-def guess_by_look(text: str) -> str | None:
+def guess_by_look(text: str, fields: Mapping[str, str] = NONE) -> str | None:
     """Name the format of a text that begins so; None where nothing fits."""
     text = text.lstrip("\ufeff \t\r\n").replace("\r\n", "\n").replace("\r", "\n")
     if text.startswith(("{", "[")):
@@ -34,19 +36,19 @@ def guess_by_look(text: str) -> str | None:
     found = next((format for sign, format in _TAGGED if sign.match(text)), None)
     if found:
         return found
-    return _of_lines(text)
+    return _of_lines(text, fields)
 
 
-def _of_lines(text: str) -> str | None:
+def _of_lines(text: str, fields: Mapping[str, str]) -> str | None:
     header = text.partition("\n")[0]
     for name, delimiters in (("tsv", Tsv.delimiters), ("csv", Csv.delimiters)):
-        if sniff(header, delimiters):
+        if sniff(header, delimiters, fields):
             return name
     if _BIBTEX.search(text):
         return "bibtex"
     if is_labelled(text):
         return "text"
-    if looks_like_page(text) and not is_wrapped(text):
+    if looks_like_page(text) and not is_wrapped(text) and not _MARKDOWN.search(text):
         return "hf_page"
     return "text" if looks_like_text(text) else None
 

@@ -24,6 +24,8 @@ MAX_ABSTRACT = 50_000
 MAX_TITLE = 2_000
 MAX_RAW = 100_000  # characters: what is longer is cut, and cannot be read again
 _MAX_VALUE = 500  # a name, venue or address that is longer is something else
+# Letters of ASCII between single blanks, and no sign of markup or LaTeX: most names are such.
+_CLEAN = re.compile(r"[!-#%'-;=?-\[\]-_a-~]+(?: [!-#%'-;=?-\[\]-_a-~]+)*")
 _VERSION = re.compile(r"v?([1-9][0-9]{0,2})")
 _YEAR = re.compile(r"(?<![0-9])(1[5-9][0-9]{2}|20[0-9]{2}|2100)(?=(?:[0-9]{4})?(?![0-9]))")
 
@@ -137,6 +139,8 @@ def _value(value: object, make: Callable[[str], str] = clean) -> str:
     if isinstance(value, (list, tuple)) and value:
         value = value[0]
     if isinstance(value, str):
+        if len(value) <= _MAX_VALUE and _CLEAN.fullmatch(value):
+            return value
         text = value
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         text = str(value)

@@ -27,7 +27,7 @@ _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _FIELDS = {  # ours -> theirs, the better one first
     "title": ("title",),
     "abstract": ("abstract",),
-    "year": ("year", "date", "urldate"),
+    "year": ("year", "date"),
     "venue": ("journal", "journaltitle", "booktitle", "eventtitle", "series", "school"),
     "url": ("url", "bdsk-url-1", "ee"),
     "categories": ("keywords", "keyword"),
@@ -37,6 +37,8 @@ _FIELDS = {  # ours -> theirs, the better one first
     "language": ("langid", "language"),
     "license": ("license", "copyright", "rights"),
 }
+
+_ADDRESSES = frozenset({"url", "doi", "arxiv_id", "pmid"})
 
 
 class Bibtex:
@@ -119,7 +121,9 @@ def _doubled(entry: Any, strings: Mapping[str, str], source: str, number: int, r
 
 def _record(values: Mapping[str, str], key: str, source: str, number: int, raw: str) -> Record:
     fields: dict[str, object] = {
-        ours: _plain(next((values[name] for name in theirs if values.get(name)), ""))
+        ours: (_address if ours in _ADDRESSES else _plain)(
+            next((values[name] for name in theirs if values.get(name)), "")
+        )
         for ours, theirs in _FIELDS.items()
     }
     if values.get("subtitle") and fields["title"]:
@@ -169,6 +173,11 @@ def _name(name: str) -> str:
 
 def _plain(text: str) -> str:
     return without_braces(from_latex(text)) if text else ""
+
+
+def _address(text: str) -> str:
+    """An address or a DOI, where `--` is no dash and `~` no blank."""
+    return re.sub(r"\\url(?=\{)|(?<!\\)[{}]|\\(?=[^A-Za-z])", "", text)
 
 
 def _joined(value: str, strings: Mapping[str, str]) -> str:

@@ -3,14 +3,15 @@
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from rag.backends.openai import OpenAIBackend
 from rag.config import BackendSettings
-from rag.errors import BackendNotReady
-from rag.types import Message
-from tests.servers import DONE, ChatServer, data, event, says, sends
+from rag.errors import BackendNotReady, BackendUnreachable
+from rag.types import Message, Usage
+from tests.servers import DONE, ChatServer, closed_port, data, event, fails, says, sends
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,7 @@ def test_only_role_and_content_are_sent():
         "temperature": 0.5,
         "max_tokens": 7,
         "stream": True,
+        "stream_options": {"include_usage": True},
     }
 
 
@@ -176,3 +178,73 @@ def test_nothing_heavy_is_imported_before_it_is_used():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# --- tokens
+
+
+def spent(backend):
+    """The usage that a call returns when its text is out."""
+    pieces = backend.complete([Message("user", "hi")])
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
+
+
+COUNTS = {"prompt_tokens": 12, "completion_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    "packets",
+    [
+        [event("Hello."), event(None, "stop"), data({"choices": [], "usage": COUNTS}), DONE],
+        [event("Hello.", "stop"), data({"choices": [], "usage": COUNTS})],
+        [event("Hello."), data({"choices": [], "usage": COUNTS}), DONE],
+        [
+            data(
+                {
+                    "choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}],
+                    "usage": COUNTS,
+                }
+            )
+        ],
+    ],
+)
+def test_tokens_are_those_that_the_server_counted(packets):
+    with ChatServer(sends(*packets)) as server:
+        assert spent(made(base_url=server.url, model="m")) == Usage(12, 3)
+
+
+@pytest.mark.parametrize("odd", [None, [], "12", {"prompt_tokens": "x"}, {"completion_tokens": -1}])
+def test_odd_counts_are_none(odd):
+    with ChatServer(sends(event("Hi", "stop"), data({"usage": odd}), DONE)) as server:
+        assert spent(made(base_url=server.url, model="m")) == Usage(0, 0)
+
+
+def test_an_open_line_after_the_end_is_not_waited_for():
+    def behave(wire):
+        wire.head()
+        wire.send(event("Hello.", "stop"))
+        wire.wait(30)
+
+    began = time.monotonic()
+    with ChatServer(behave) as server:
+        assert spent(made(base_url=server.url, model="m")) == Usage()
+    assert time.monotonic() - began < 3
+
+
+def test_a_server_that_does_not_know_the_option_is_asked_without_it():
+    unknown = fails(400, {"error": {"message": "Unrecognized argument: stream_options"}})
+    with ChatServer(unknown, says("Hello.")) as server:
+        assert answer(made(base_url=server.url, model="m")) == "Hello."
+    assert ["stream_options" in r.body for r in server.requests] == [True, False]
+
+
+def test_whether_a_local_server_listens_can_be_asked_without_a_request():
+    with ChatServer(says("Hello.")) as server:
+        made(base_url=server.url, model="m").check()
+        assert server.requests == []
+    with closed_port() as url, pytest.raises(BackendUnreachable, match="Start it"):
+        made(base_url=url, model="m").check()

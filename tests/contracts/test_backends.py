@@ -1,10 +1,15 @@
 """What every backend keeps to. A new one needs a line in FACTORIES, and nothing else."""
 
 import inspect
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -43,10 +48,35 @@ def extractive() -> Any:
     return kind.from_settings(settings, embed=HashingEmbedder().embed, rarity=lambda word: 0.5)
 
 
+class Llama:
+    """Stands for xllamacpp, whose real server is met in tests marked `llm`."""
+
+    class Server:
+        def __init__(self, params: Any) -> None:
+            pass
+
+        def handle_chat_completions(self, asked: Any, take: Callable[[Any], bool]) -> None:
+            for word in ("SPANN needs ", "32 GB [1]."):
+                take({"choices": [{"delta": {"content": word}, "finish_reason": None}]})
+            take({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+
+    @staticmethod
+    def CommonParams() -> Any:  # noqa: N802 - theirs
+        return SimpleNamespace(model=SimpleNamespace())
+
+
+def llama_cpp(stack: ExitStack) -> Any:
+    stack.enter_context(patch.dict(sys.modules, xllamacpp=Llama))
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    (Path(folder) / "m.gguf").write_bytes(b"GGUF")
+    return build("llama_cpp", model=str(Path(folder) / "m.gguf"))
+
+
 # The stack closes, after the test, what a backend needs while it runs.
 FACTORIES: dict[str, Callable[[ExitStack], Any]] = {
     "extractive": lambda stack: extractive(),
     "openai": openai,
+    "llama_cpp": llama_cpp,
     "llama_index": lambda stack: build("llama_index", llm="llama_index.core.llms:MockLLM"),
     "scripted": lambda stack: build("scripted", llm_kwargs={"replies": "32 GB [1]."}),
 }

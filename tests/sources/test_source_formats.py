@@ -42,13 +42,13 @@ BIB = r"""% Encoding: UTF-8
     booktitle = acl # " 2019 --- Long",
     month = jun,
     year = "2019",
-    url = "https://a.example/N19\_1423",
+    url = "\url{https://a.example/~x/N19\_14--23}",
     doi = "10.18653/v1/N19-1423",
     abstract = "We name it {BERT}, $E=mc^2$ --- \textit{nice}, 80.5{\%} ({\textasciitilde}7.7)."
 }
 @online{zotero_2020,
   title = {Mo{\"o}s},  subtitle={A {Sub} title},
-  date = {2020-05-01}, journaltitle={J. of {\"O}ko},
+  date = {2020-05-01}, urldate = {2023-01-01}, journaltitle={J. of {\"O}ko},
   author = {M{\"u}ller, J\"org and {The Moss Group} and Ada Byron},
   abstract = {An abstract with @article{inside} it.}, keywords = {moss, clocks},
   langid = {ngerman}, eprint = {2005.12345v2}, eprinttype = {arxiv}, rights = {CC-BY 4.0}
@@ -68,7 +68,7 @@ def test_bibtex(read):
             "authors": ("Jacob Devlin", "Kenton van der Berg Jr."),
             "year": 2019,
             "venue": "Annual Meeting of the ACL 2019 \u2014 Long",
-            "url": "https://a.example/N19_1423",
+            "url": "https://a.example/~x/N19_14--23",
             "doi": "10.18653/v1/n19-1423",
             "key": "devlin-etal-2019-bert",
         },
@@ -503,6 +503,7 @@ def test_parquet_without_a_title_names_its_columns(read):
     ("file", "data"),
     [
         ("a.csv", "Name,Beschreibung,Jahr,title\nA,Worte,2020,wrong\n"),
+        ("table", "Name;Beschreibung;Jahr;title\nA;Worte;2020;wrong\n"),
         ("a.tsv", "Name\tBeschreibung\tJahr\ttitle\nA\tWorte\t2020\twrong\n"),
         ("a.jsonl", '{"Name": "A", "Beschreibung": "Worte", "Jahr": 2020, "title": "wrong"}'),
         ("a.json", '[{"Name": "A", "Beschreibung": "Worte", "Jahr": 2020, "title": "wrong"}]'),

@@ -113,7 +113,7 @@ def test_text_without_signs_of_markup_is_only_cleaned(text):
 def test_no_text_takes_more_than_linear_time(piece, before):
     started = time.perf_counter()
     tidy_abstract(before + piece * (50_000 // len(piece)))
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 8  # quadratic would be 20 and more
 
 
 @pytest.mark.parametrize(
