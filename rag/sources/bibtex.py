@@ -22,6 +22,7 @@ from rag.types import Record, Rejected
 _BEGINS = re.compile(r"[ \t]*@[A-Za-z]+[ \t]*[{(]")
 _PASSED_OVER = re.compile(r"@(?!comment|string|preamble)[A-Za-z]+[ \t]*[{(]", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_BRACED = re.compile(r"\{[^{}]*\}")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _FIELDS = {  # ours -> theirs, the better one first
     "title": ("title",),
@@ -133,7 +134,7 @@ def _record(values: Mapping[str, str], key: str, source: str, number: int, raw: 
         fields["arxiv_id"] = eprint
     elif kind in ("pubmed", "pmid"):
         fields["pmid"] = eprint
-    fields["authors"] = [_name(name) for name in _AND.split(values.get("author", "").strip())]
+    fields["authors"] = [_name(name) for name in _authors(values.get("author", "").strip())]
     record = make_paper(fields, source, number, raw)
     used = [f"@string{{{n} = {{{t}}}}}" for n, t in _used(raw, values)]
     return (
@@ -149,6 +150,12 @@ def _used(raw: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         value = values.get(match[1].lower(), "")
         if match[2].lower() not in _MONTHS and value.lower() != match[2].lower():
             yield match[2], value
+
+
+def _authors(text: str) -> list[str]:
+    """Names are parted by ` and `, but not inside the braces of an organisation's."""
+    guarded = _BRACED.sub(lambda braced: _AND.sub("\0", braced.group()), text)
+    return [name.replace("\0", " and ") for name in _AND.split(guarded)]
 
 
 def _name(name: str) -> str:
