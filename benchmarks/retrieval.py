@@ -33,6 +33,7 @@ from rag.rank import max_sim
 
 Floats = NDArray[np.float32]
 FOLDS, TOP, RRF_K = 5, 100, 60
+DEPTHS = (5, 10, 20, 50)
 WEIGHTS = [round(0.1 * n, 1) for n in range(11)]
 LATE = [0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8]
 
@@ -64,8 +65,8 @@ def main() -> None:
         bench.judged("dense", lambda _: s.cosine, [1.0])
         bench.judged(f"reciprocal rank, k={RRF_K}", bench.reciprocal, WEIGHTS)
         bench.judged("convex, min-max", bench.convex(_min_max(s.bm25), _min_max), WEIGHTS)
-        for depth in (5, 10, 20, 50):
-            late = _late(bot, texts, fused, depth)
+        late = _late(bot, texts, fused, max(DEPTHS))
+        for depth in DEPTHS:
             bench.judged(f"ours + late bits, first {depth}", _plus(fused, late, depth), LATE)
         best = _sentence(bot, texts, fused, s.papers, 5)
         bench.judged("ours + best sentence, first 5", _plus(fused, best, 5), LATE)

@@ -211,8 +211,9 @@ class ChunkTable:
 
     def of_papers(self, rows: Rows) -> list[str]:
         """Ids of the chunks of these papers; `rows` rising."""
-        inside = np.isin(self.rows, rows)
-        return [self.ids[i] for i in np.flatnonzero(inside)]
+        low = np.searchsorted(self.rows, rows)
+        counts = np.searchsorted(self.rows, rows, side="right") - low
+        return [self.ids[i] for i in spread(low, counts)]
 
 
 class Dense:
@@ -245,8 +246,7 @@ class Dense:
         counts = np.searchsorted(self.table.rows, rows, side="right") - low
         if not counts.any():
             return [None] * len(rows), np.full(len(rows), np.nan, np.float32)
-        ends = np.cumsum(counts)
-        at = np.repeat(low - ends + counts, counts) + np.arange(ends[-1])
+        ends, at = np.cumsum(counts), spread(low, counts)
         scores = self.store.vectors([self.table.ids[i] for i in at]) @ vector
         best, cosines = list[str | None](), np.full(len(rows), np.nan, np.float32)
         for paper, (end, count) in enumerate(zip(ends, counts, strict=True)):
@@ -254,6 +254,12 @@ class Dense:
             best.append(self.table.ids[at[end - count + int(part.argmax())]] if count else None)
             cosines[paper] = part.max() if count else np.nan
         return best, cosines
+
+
+def spread(starts: Rows, counts: Rows) -> Rows:
+    """The numbers of ranges, one after another: starts[0], starts[0] + 1, ..., starts[1], ..."""
+    ends = np.cumsum(counts)
+    return np.repeat(starts - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
 
 
 def paper_of(chunk_id: str) -> str:
