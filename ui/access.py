@@ -196,8 +196,10 @@ def _lines(path: Path) -> list[str]:
 
 
 def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"'{name}' is no name: use letters, digits and . _ @ -, at most 64")
+    if not _NAME.fullmatch(name) or name == "local":
+        raise ConfigError(
+            f"'{name}' is no name: use letters, digits and . _ @ -, at most 64, and not 'local'"
+        )
     return name
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rag.types import Event, Filters, Mode, Paper, Policy
 from ui import feedback
 from ui.failures import EXPECTED, body_of
-from ui.service import Asked, Service
+from ui.service import Asked, Service, owner_name
 from ui.sse import event_stream, sse
 from ui.work import Place
 
@@ -108,7 +108,7 @@ def routes(service: Service) -> APIRouter:
 
 
 def owner_of(request: Request) -> str:
-    return str(request.scope["footnoted.user"])
+    return owner_name(request.scope["footnoted.user"])
 
 
 def _asking(router: APIRouter, service: Service) -> None:

@@ -15,7 +15,7 @@ from ui import collection, feedback, render
 from ui.failures import EXPECTED, message_of
 from ui.observe import log
 from ui.parse import Known, chips, merged, read_filters, years
-from ui.service import LOCAL, POLICIES, Asked, Service
+from ui.service import POLICIES, Asked, Service, owner_name
 from ui.work import Place
 
 _EXAMPLES = 4
@@ -31,7 +31,7 @@ _HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private
 
 
 def owner_of(request: gr.Request | None) -> str:
-    return getattr(request, "username", None) or LOCAL
+    return owner_name(getattr(request, "username", None))
 
 
 class Chat:

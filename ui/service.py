@@ -27,6 +27,7 @@ from ui.options import Options
 from ui.work import Place, Pool
 
 LOCAL = "local"  # who asks where nobody has to say who they are
+_NOBODY = ""  # and what is theirs belongs to whoever uses the command line here, too
 POLICIES = ("flag", "drop", "keep")
 _READERS = 4
 _CANARY_SECONDS = 10.0
@@ -44,8 +45,13 @@ class Asked:
     backend: str | None = None
     policy: str | None = None
     conversation: str | None = None
-    owner: str = LOCAL
+    owner: str = _NOBODY
     written: str | None = None  # the question as its asker wrote it, filters and all
+
+
+def owner_name(user: str | None) -> str:
+    """Under which name a user's conversations and jobs are kept."""
+    return _NOBODY if user in (None, "", LOCAL) else str(user)
 
 
 class Variant(Chatbot):

@@ -40,7 +40,8 @@ def test_the_file_remembers_users_and_tokens_and_only_its_owner_reads_it(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "password"), [("ada", "short"), ("a b", "long enough password"), ("", "x" * 12)]
+    ("name", "password"),
+    [("ada", "short"), ("a b", "long enough password"), ("", "x" * 12), ("local", "x" * 12)],
 )
 def test_names_and_passwords_that_will_not_do_are_refused(
     tmp_path: Path, name: str, password: str

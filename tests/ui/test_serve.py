@@ -83,7 +83,7 @@ def test_a_stop_lets_an_answer_be_finished_and_loses_nothing(home: Path) -> None
     assert any(line["message"] == "stopping" for line in lines)
     from rag.conversations import Conversations
 
-    assert len(Conversations(home).turns(talk, "local")) == 1
+    assert len(Conversations(home).turns(talk)) == 1
 
 
 def test_a_public_bind_without_anybody_known_is_refused(
