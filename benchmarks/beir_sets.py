@@ -34,9 +34,8 @@ def main() -> None:
         "pubmedqa": _pubmedqa(args.data / "pubmedqa"),
     }.items():
         _write(args.out / name, [*rows, *others], queries)
-        print(
-            f"{args.out / name}: {len(rows)} papers and {len(others)} others, {len(queries)} queries"
-        )
+        sizes = f"{len(rows)} papers and {len(others)} others, {len(queries)} queries"
+        print(f"{args.out / name}: {sizes}")
 
 
 def _check_covid(folder: Path) -> tuple[list[Row], list[Query]]:
