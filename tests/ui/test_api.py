@@ -43,7 +43,7 @@ def test_ask_gives_the_object_of_the_contract_with_true_quotes(serving: Serving)
     with serving() as url:
         answer = httpx.post(f"{url}/api/ask", json={"question": QUESTION}).json()
         paper = httpx.get(f"{url}/api/papers/{answer['citations'][0]['paper_id']}").json()
-    assert list(answer) == KEYS
+    assert list(answer)[: len(KEYS)] == KEYS  # later ones come behind
     cited = answer["citations"][0]
     assert paper["abstract"][cited["start"] : cited["end"]] == cited["quote"]
     assert "32 GB" in answer["text"] and "[1]" in answer["text"]
@@ -60,7 +60,7 @@ def test_a_stream_tells_the_steps_and_ends_with_the_same_answer(serving: Serving
     assert names[0] == "retrieval" and names[-1] == "answer" and "verdict" in names
     written = "".join(data["text"] for name, data in found if name == "token")
     assert "32 GB" in written
-    assert list(found[-1][1]) == KEYS
+    assert list(found[-1][1])[: len(KEYS)] == KEYS
 
 
 def test_filters_backend_and_policy_are_obeyed(serving: Serving) -> None:
