@@ -122,7 +122,8 @@ class Vectors:
 
     def tokens(self, text: str) -> tuple:
         if text not in self._tokens:
-            vectors, spans = self._embedder.query_tokens(text)
+            read = self._embedder.embed_question(text)
+            vectors, spans = read.tokens, read.spans
             self._tokens[text] = (vectors.astype(np.float16), spans)
         vectors, spans = self._tokens[text]
         return vectors.astype(np.float32), spans

@@ -17,7 +17,8 @@ examples:
 _RUN = """\
 QUESTIONS is JSONL, a line an object with id and question and what a right answer must have:
 gold_papers or gold_titles, gold_sentences, key_facts, answerable, type. `sample:` stands for the
-290 that ship, about the papers of `footnoted ingest sample:`.
+290 that ship, about the papers of `footnoted ingest sample:`. PubMedQA, BioASQ and LitSearch are
+read as they are released: pubmedqa:PATH, bioasq:PATH, litsearch:PATH.
 
 Writes report.json, answers.jsonl and report.html to --out. Run again after a kill, or after a
 change: only what is new, changed or failed is asked again. Several values of --backend, --mode
@@ -37,6 +38,33 @@ examples:
   footnoted eval grounders check-covid:data/check-covid
   footnoted eval grounders mine.jsonl scifact:data/scifact --limit 300
   footnoted eval grounders mine.jsonl --grounder embedding my_package.judges:Judge --json
+"""
+_MAKE = """\
+Questions are made from the papers by rules (definitions, numbers, comparisons), or by a language
+model where --backend names one; each has its gold paper and gold sentence, and its own paper
+must be found for it. Three in ten cannot be answered: of another field, a detail that is not
+stated, a false premise. Few papers give few questions.
+
+examples:
+  footnoted eval make --home ./papers -n 100 --out mine.jsonl
+  footnoted eval make -n 50 --out mine.jsonl --review 10
+  footnoted eval make -n 200 --out mine.jsonl --backend openai --model gpt-5-mini
+"""
+_FEEDBACK = """\
+Reads feedback.jsonl of a home, where thumbs are kept; what was turned down becomes a question.
+
+examples:
+  footnoted eval from-feedback --out hard.jsonl
+  footnoted eval from-feedback papers/feedback.jsonl --out hard.jsonl
+"""
+_LABEL = """\
+Shows sentences of a run with what they cite, and takes your verdict on each. With some labels,
+the share of supported sentences is corrected for the judge's errors, with a wider interval, by
+prediction-powered inference; report.json keeps it under "labelled".
+
+examples:
+  footnoted eval label runs/today -n 30
+  footnoted eval label runs/today -n 30 --json
 """
 _COMPARE = """\
 A and B are folders that `footnoted eval run` has written. Figures are compared question by
@@ -78,6 +106,9 @@ def build_parser() -> argparse.ArgumentParser:
     _run(_command(commands, "run", "ask questions and measure the answers", _RUN))
     _compare(_command(commands, "compare", "compare two runs question by question", _COMPARE))
     _grounders(_command(commands, "grounders", "measure the judges themselves", _GROUNDERS))
+    _make(_command(commands, "make", "make questions from your own papers", _MAKE))
+    _feedback(_command(commands, "from-feedback", "make questions of thumbs-down", _FEEDBACK))
+    _label(_command(commands, "label", "give verdicts by hand, to correct the judge", _LABEL))
     _retrieval(_command(commands, "retrieval", "measure how well papers are found", _RETRIEVAL))
     return parser
 
@@ -131,6 +162,28 @@ def _grounders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", metavar="FILE", help="add the figures to this JSON file")
     _sampling(parser, "claims of each set")
     _quiet(parser)
+    _json(parser)
+
+
+def _make(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", type=_positive, default=100, metavar="N", help="how many")
+    parser.add_argument("--out", metavar="FILE", required=True, help="the JSONL to write")
+    parser.add_argument("--backend", metavar="NAME", help="a language model to write them")
+    parser.add_argument("--model", metavar="M", help="the backend's model")
+    parser.add_argument("--review", type=_positive, metavar="N", help="show N of them first")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which papers first")
+    _quiet(parser)
+
+
+def _feedback(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", nargs="?", metavar="FILE", help="feedback.jsonl, or a home")
+    parser.add_argument("--out", metavar="FILE", required=True, help="the JSONL to add to")
+
+
+def _label(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a run")
+    parser.add_argument("-n", type=_positive, default=30, metavar="N", help="how many sentences")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which sentences")
     _json(parser)
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 import rag
 from rag import Chatbot, refuse
-from rag.library import Library, content_hash
+from rag.library import Library
 from rag.prompt import FOLDER as PROMPTS
-from rag.types import Hit
+from rag.types import Backend, Hit
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -28,12 +28,17 @@ def embed_of(bot: Chatbot) -> Embed:
     return bot._embed
 
 
+def backend_of(bot: Chatbot) -> Backend:
+    """Whoever writes the chatbot's answers. Raises BackendNotReady, ConfigError."""
+    return bot._writer(bot.settings)
+
+
 def confidence(bot: Chatbot, question: str, hits: Sequence[Hit]) -> float:
     """Probability that the hits answer the question: what the chatbot's refusal rests on."""
     if not hits or not question.strip():
         return 0.0
     lexicon = bot._open_index().lexical
-    vector = bot._query_vector(question)
+    vector = bot._question(question).vector
     return refuse.probability(refuse.features(question, vector, hits, bot._embed, lexicon))
 
 
@@ -48,7 +53,7 @@ def revision(home: Path) -> int:
 
 def content_of(bot: Chatbot) -> str:
     """Hash of all papers of the home: the same papers give the same answers."""
-    parts = sorted(f"{paper.id} {content_hash(paper)}" for paper in bot.papers())
+    parts = sorted(repr(paper) for paper in bot.papers())
     return _short("\n".join(parts).encode())
 
 

@@ -7,7 +7,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from eval import _inside
 from eval._cli_parser import parse
 from rag._cli_output import put, put_json, say, width
 from rag._cli_progress import Progress
@@ -61,6 +63,7 @@ def _run(args: Namespace) -> int:
 
     varied = [*_axis("backend.name", args.backend), *_axis("retrieval.mode", args.mode), *args.vary]
     fixed = [*_axis("backend.model", args.model and [args.model]), *args.set]
+    told: list[str] = []
     with Progress(quiet=args.quiet) as progress:
         reports = run_matrix(
             args.questions,
@@ -68,6 +71,7 @@ def _run(args: Namespace) -> int:
             args.out,
             fixed=fixed,
             varied=varied,
+            told=told.append,
             judge=args.judge,
             seed=args.seed,
             limit=args.limit,
@@ -89,7 +93,9 @@ def _run(args: Namespace) -> int:
         Path(args.markdown).write_text(markdown(reports, missed), encoding="utf-8")
     for text in missed:
         say(text)
-    return FAILED if missed else DONE
+    for text in told:
+        say(text)
+    return FAILED if missed or told else DONE
 
 
 def _compare(args: Namespace) -> int:
@@ -121,23 +127,101 @@ def _grounders(args: Namespace) -> int:
         sets[name] = examples
         for item in left:
             say(f"{name}: left out line {item.line}: {item.why}")
+    judged: list[grounders.Judged] = []
     with Progress(quiet=args.quiet) as progress:
-        judged = grounders.judge_all(
-            sets,
-            embedder.embed,
-            args.grounder,
-            limit=args.limit,
-            seed=args.seed,
-            progress=progress,
-        )
+        for name, examples in sets.items():  # one by one: what is measured is kept
+            judged += grounders.judge_all(
+                {name: examples},
+                embedder.embed,
+                args.grounder,
+                limit=args.limit,
+                seed=args.seed,
+                progress=progress,
+            )
+            if args.record:
+                grounders.record(judged, Path(args.record), args.seed)
     kappas = grounders.agreement(judged)
     if args.json:
         put_json({"grounders": grounders.to_dict(judged, args.seed), "kappa": kappas})
     else:
         put(grounders_text(judged, kappas, args.seed))
-    if args.record:
-        grounders.record(judged, Path(args.record), args.seed)
     return DONE
+
+
+def _make(args: Namespace) -> int:
+    from eval.making import make
+    from rag import Chatbot
+
+    settings = Settings.load(
+        _home(args), {"backend.name": args.backend, "backend.model": args.model}
+    )
+    with Chatbot.open(_home(args), settings) as bot, Progress(quiet=args.quiet) as progress:
+        model = None if settings.backend.name == "extractive" else _inside.backend_of(bot)
+        made = make(bot, args.n, args.seed, model=model, progress=progress)
+    if args.review:
+        made.questions = _reviewed(made.questions, args.review, args.seed)
+    made.save(Path(args.out))
+    for why, count in made.dropped.items():
+        say(f"{count} dropped: {why}")
+    if len(made.questions) < args.n:
+        say(f"these papers gave {len(made.questions)} questions, not {args.n}")
+    put(f"{len(made.questions)} questions -> {args.out}")
+    return DONE
+
+
+def _reviewed(questions: list[dict[str, Any]], share: int, seed: int) -> list[dict[str, Any]]:
+    """Show some of the questions, and leave out those that are turned down."""
+    from eval.retrieval import sample
+
+    shown = set(sample([q["id"] for q in questions], share, seed))
+    kept = []
+    for question in questions:
+        if question["id"] in shown:
+            gold = " ".join(question.get("gold_sentences", ())) or "(has no answer)"
+            say(f"\n{question['type']}: {question['question']}\n  {gold}", "")
+            if _typed("keep? [Y/n/q]: ") in {"n", "q"}:
+                continue
+        kept.append(question)
+    return kept
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return _typed_or_end(prompt).strip().lower()[:1]
+    except EOFError:
+        return ""
+
+
+def _from_feedback(args: Namespace) -> int:
+    from eval.feedback import from_feedback
+
+    added, known, left = from_feedback(Path(args.source or _home(args)), Path(args.out))
+    for item in left:
+        say(_left_out(item.to_dict()))
+    put(f"{added} questions added to the {known} of {args.out}")
+    if added:
+        say("add gold_papers, key_facts or answerable by hand, to measure more than grounding")
+    return DONE
+
+
+def _label(args: Namespace) -> int:
+    from eval.labelling import label, save_correction
+    from eval.text import labelled_text
+
+    folder = Path(args.run)
+    label(folder, args.n, args.seed, _typed_or_end, lambda t: say(t, ""))
+    found = save_correction(folder)
+    if args.json:
+        put_json(found)
+    else:
+        put(labelled_text(found))
+    return DONE
+
+
+def _typed_or_end(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return input()
 
 
 def _axis(key: str, values: Sequence[str] | None) -> list[str]:
@@ -151,7 +235,10 @@ def _left_out(item: dict[str, object]) -> str:
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "compare": _compare,
+    "from-feedback": _from_feedback,
     "grounders": _grounders,
+    "label": _label,
+    "make": _make,
     "retrieval": _retrieval,
     "run": _run,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from eval.report import Report, curves, summarise
 from eval.retrieval import sample
 from eval.variants import shown, variants
 from rag import Chatbot, Settings
+from rag.errors import RagError
 from rag.ingest import Progress, silent
 
 _ALONE = ("extractive", "scripted")  # backends that nothing is gained from asking in parallel
@@ -78,18 +79,29 @@ def run_matrix(
     *,
     fixed: Sequence[str] = (),
     varied: Sequence[str] = (),
+    told: Callable[[str], None] | None = None,
     **options: Any,
 ) -> dict[str, Report]:
     """`run` for every combination of settings, by name, each in a folder of its own below `out`.
 
     `fixed` and `varied` as in `eval.variants`; with nothing varied, one report, named "", in `out`.
+    Of several runs one that cannot be made is told, and the others are made all the same.
     """
     chosen = variants(home, fixed, varied)
-    folders = {name: Path(out) / slug(name) if len(chosen) > 1 else Path(out) for name in chosen}
-    return {
-        name if len(chosen) > 1 else "": run(dataset, home, folders[name], settings, **options)
-        for name, settings in chosen.items()
-    }
+    if len(chosen) == 1:
+        (settings,) = chosen.values()
+        return {"": run(dataset, home, out, settings, **options)}
+    made: dict[str, Report] = {}
+    for name, settings in chosen.items():
+        try:
+            made[name] = run(dataset, home, Path(out) / slug(name), settings, **options)
+        except RagError as error:
+            if told is None:
+                raise
+            told(f"{name}: {error}")
+    if not made:
+        raise EvalError("none of the runs could be made")
+    return made
 
 
 def slug(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from eval.comparing import Comparison
 from eval.grounders import Judged
@@ -101,6 +102,21 @@ def grounders_text(
         parts.append(f"{table(rows)}\n{len(some[0].labels)} claims: {told}")
         parts += [f"kappa of {pair}: {k:.2f}" for pair, k in kappas.get(name, {}).items()]
     return "\n\n".join(parts)
+
+
+def labelled_text(found: Mapping[str, Any]) -> str:
+    """What the judge says, what people say, and both together."""
+    judge, labels, both = found["judge"], found["labels"], found["corrected"]
+    lines = [f"supported by the judge: {judge['value']:.3f} of {judge['n']} sentences"]
+    if labels["n"]:
+        lines.append(f"supported by hand:      {labels['value']:.3f} of {labels['n']} sentences")
+    if both["value"] is None:
+        lines.append("too few labels to correct the judge: give at least two")
+    else:
+        lines.append(f"corrected by both:      {figure(Estimate(**both))}")
+    if found["kappa"] is not None:
+        lines.append(f"kappa of judge and hand: {found['kappa']:.2f}")
+    return "\n".join(lines)
 
 
 def retrieval_text(report: RetrievalReport, width: int = 100) -> str:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -147,13 +148,18 @@ def checked_filters(filters: Filters | Mapping[str, Any] | None) -> Filters | No
         known = ", ".join(field.name for field in fields(Filters))
         raise ConfigError(f"there is no filter '{min(unknown)}'. Filters: {known}.")
     try:
-        return TypeAdapter(Filters).validate_python({k: _printable(v) for k, v in given.items()})
+        return _filters().validate_python({k: _printable(v) for k, v in given.items()})
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(
             f"the filter '{first['loc'][0]}': {first['msg'].lower()}. Give year as (first, last), "
             f"None for an open end, and the others as text."
         ) from None
+
+
+@cache
+def _filters() -> TypeAdapter[Filters]:
+    return TypeAdapter(Filters)
 
 
 def _printable(value: Any) -> Any:

@@ -131,7 +131,8 @@ def _hit(hit: Hit, width: int) -> str:
     year = f" ({hit.paper.year})" if hit.paper.year else ""
     lead = f"{hit.rank:>3}. {hit.score:.3f}  "
     indent = " " * len(lead)
-    head = f"{one_line(hit.paper.title)}{year}  {hit.paper.id}"
+    ids = " = ".join((hit.paper.id, *hit.same_as))
+    head = f"{one_line(hit.paper.title)}{year}  {ids}"
     text = textwrap.shorten(one_line(hit.chunk.text), SNIPPET, placeholder=" …")
     return f"{_fill(head, width, lead, indent)}\n{_fill(text, width, indent, indent)}"
 

@@ -6,9 +6,17 @@ import argparse
 import re
 import shutil
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
-from rag import _cli_backends, _cli_chat, _cli_conversations, _cli_export, _cli_snapshot
+from rag import (
+    _cli_backends,
+    _cli_chat,
+    _cli_conversations,
+    _cli_doctor,
+    _cli_export,
+    _cli_snapshot,
+)
 
 _WIDEST = 100
 _YEARS = re.compile(r"(?P<low>\d{4})?(?P<dash>-)?(?P<high>\d{4})?")
@@ -24,16 +32,28 @@ exit status: 0 done; 1 failed; 2 wrong usage; 3 done, but some input was rejecte
 Settings are read from flags, then FOOTNOTED_* variables, then footnoted.toml.
 """
 _INGEST = """\
-A SOURCE is a file, a folder, a glob in quotes, - for standard input, or scheme:query.
+A SOURCE is a file, a folder, a glob in quotes, - for standard input, or a live query:
+
+  arxiv:QUERY        as arXiv's API takes it: 'arxiv:cat:cs.IR AND abs:"dense retrieval"';
+                     or ids: arxiv:2401.01234,2401.05678
+  pubmed:QUERY       as PubMed takes it: 'pubmed:crispr[Title] AND 2024[dp]'
+  openalex:QUERY     words, or 'openalex:filter=publication_year:2024&search=moss'
+  hf:daily[:DATE]    Hugging Face's papers of a day, a week (2026-W47), a month (2026-11)
+
 Papers that are there already are left alone, so running it again is cheap; without a
-SOURCE it goes on with what an interrupted run left to do. Papers can be searched by
+SOURCE it goes on with what an interrupted run left to do. A live query that was cut off
+goes on where it stopped when the same command is run again; one that was finished starts
+anew. More on queries, keys and limits: docs/connectors.md. Papers can be searched by
 their words seconds after they are read, also from another terminal, while the vectors
 for searching by meaning are still being made.
 
 examples:
   footnoted ingest sample:
-  footnoted ingest papers.jsonl more/*.csv --home ./papers
+  footnoted ingest library.bib export.ris more/*.csv.gz --home ./papers
+  footnoted ingest 'arxiv:cat:cs.IR' --since 2026-11-01
+  footnoted ingest theses.csv --map title=Titel,abstract=Kurzfassung
   footnoted ingest library.bib --prune --dry-run
+  footnoted ingest ./.footnoted/rejected.jsonl       once its records are mended
   zcat dump.jsonl.gz | footnoted ingest - --format jsonl --limit 1000
 """
 _SEARCH = """\
@@ -99,6 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     _cli_backends.add(commands)
     _json(_command(commands, "info", "say what is in the collection", _INFO))
     _delete(_command(commands, "delete", "remove papers", _DELETE))
+    _cli_doctor.add(commands)
     _cli_export.add(commands)
     _cli_snapshot.add(commands)
     add_eval(commands)
@@ -126,6 +147,13 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no day. Write 2026-11-20") from None
+
+
 def _words(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty. Put some words in quotes")
@@ -137,6 +165,21 @@ def _check_ask(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Non
         parser.error("ask: give either a QUESTION or --batch FILE.jsonl")
     if args.batch and args.history:
         parser.error("ask: with --batch, the history is the 'turns' of each line, not --history")
+
+
+class _Pairs(argparse.Action):
+    """Gathers `title=Name,abstract=Text`, given once or several times, into one mapping."""
+
+    def __call__(
+        self, _: Any, args: argparse.Namespace, text: Any, option: str | None = None
+    ) -> None:
+        found = dict(getattr(args, self.dest) or {})
+        for pair in re.split(r",(?=\s*\w+=)", text):
+            ours, sign, theirs = pair.partition("=")
+            if not (sign and ours.strip() and theirs):
+                raise argparse.ArgumentError(self, f"'{pair}' is no pair. Write title=Name")
+            found[ours.strip()] = theirs
+        setattr(args, self.dest, found)
 
 
 class _Version(argparse.Action):
@@ -182,7 +225,19 @@ def _quiet(parser: argparse.ArgumentParser) -> None:
 def _ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="*", metavar="SOURCE", help="where the papers are")
     parser.add_argument("--format", metavar="NAME", help="the format, where the guess is wrong")
+    parser.add_argument(
+        "--map",
+        action=_Pairs,
+        metavar="OURS=THEIRS,...",
+        help="what fields are called in a CSV, JSON or Parquet: title=Name,abstract=Beschreibung",
+    )
     parser.add_argument("--limit", type=_positive, metavar="N", help="take the first N records")
+    parser.add_argument(
+        "--since",
+        type=_day,
+        metavar="DATE",
+        help="of live queries, only what came out since (2026-11-20); files are read whole",
+    )
     parser.add_argument("--strict", action="store_true", help="exit 3 if a record was rejected")
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would happen, and write nothing"

@@ -75,7 +75,8 @@ class Progress:
 def progress_line(stage: str, done: int, total: int | None, seconds: float) -> str:
     """Write `embedding: 1,024 of 5,183 chunks, 33.0 per second, 2:06 left`."""
     rate = done / seconds if seconds > 0 else 0.0
-    of = "" if total is None else f" of {total:,}"
+    # How many papers there are is an estimate, from the share of the bytes that were read.
+    of = "" if total is None else f" of {'about ' * (stage == 'reading')}{total:,}"
     parts = [f"{stage}: {done:,}{of} {_UNITS.get(stage, 'item')}s", f"{rate:,.1f} per second"]
     if total is not None and rate > 0 and done < total:
         minutes, rest = divmod(round((total - done) / rate), 60)

@@ -23,7 +23,13 @@ def run(args: Namespace) -> int:
     bot = Chatbot(home, Settings.load(home, _flags(args)))  # not `open`, which makes the home
     with _progress(args) as progress:
         report, rejects = bot.rehearse(
-            *args.source, format=args.format, limit=args.limit, prune=args.prune, progress=progress
+            *args.source,
+            format=args.format,
+            limit=args.limit,
+            fields=args.map,
+            since=args.since,
+            prune=args.prune,
+            progress=progress,
         )
     if args.json:
         put_json({**asdict(report), "rejects": None, "dry_run": True})

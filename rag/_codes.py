@@ -22,6 +22,24 @@ Spans = list[tuple[int, int]]
 _CONTINUES, _BEGINS = "##", ("▁", "Ġ")
 
 
+def codes_key(fingerprint: str) -> str:
+    """By which the codes of a model are cached: other codes of the same model are others."""
+    return f"{fingerprint}/codes-{CODES_VERSION}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """What an encoder makes of a question: its vector, shape (d,), and those of its word pieces.
+
+    `tokens`: unit last hidden states, shape (t, d), and where each is in the text (`spans`).
+    Special tokens are left out, stop words are not.
+    """
+
+    vector: NDArray[np.float32]
+    tokens: NDArray[np.float32]
+    spans: Spans
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
     """The word pieces of one text, without those that only frame it.
@@ -35,6 +53,8 @@ class Tokens:
 
     def after(self, start: int) -> Tokens:
         """The pieces from character `start` on, counted from there: what follows a prompt."""
+        if not start:
+            return self
         kept = [i for i, (_, end) in enumerate(self.spans) if end > start]
         spans = [(max(self.spans[i][0] - start, 0), self.spans[i][1] - start) for i in kept]
         return Tokens(self.ids[kept], spans, self.hidden[kept])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rag._codes import Codes, Spans
+from rag._codes import Codes, Question
 from rag.config import EmbeddingSettings
 from rag.lexical import STOP_WORDS
 
@@ -48,11 +48,12 @@ class HashingEmbedder:
             self._codes([w for w in of_text if w.lower() not in STOP_WORDS]) for of_text in words
         ]
 
-    def query_tokens(self, text: str) -> tuple[Floats, Spans]:
+    def embed_question(self, text: str) -> Question:
         words = list(_WORD.finditer(text))
         bits = np.unpackbits(self._codes([m.group() for m in words]), axis=1)
         signs = np.asarray(bits, np.float32) * 2 - 1
-        return signs / np.float32(np.sqrt(self._dimension)), [m.span() for m in words]
+        unit = signs / np.float32(np.sqrt(self._dimension))
+        return Question(self.embed_query([text])[0], unit, [m.span() for m in words])
 
     def _codes(self, words: Sequence[str]) -> Codes:
         """A word's own random bits: 1 to itself, and nearly orthogonal to every other."""

@@ -1,9 +1,9 @@
-"""What ranking needs from the rest: token vectors, the weights of words, codes, a cross-encoder."""
+"""What ranking needs from the rest: the weights of words, token codes, a cross-encoder."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,50 +11,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import rank
-from rag.chunking import chunks, context_text
+from rag._codes import Question, codes_key
 from rag.config import RankSettings
-from rag.embedding import Embedder, TokenEmbedder, has_tokens
 from rag.errors import ConfigError
-from rag.index import text_hash
-from rag.lexical import STOP_WORDS, stem
+from rag.index import Index
+from rag.lexical import STOP_WORDS, LexicalIndex, stem
 from rag.library import Library
 from rag.rank import Scorer
-from rag.types import Hit, Paper
-
-Rarity = Callable[[str], float]
-_LONGEST = 2_000  # characters of a question that are looked at; an encoder reads less
+from rag.types import Hit
 
 
 class Ranker:
     """Reorders hits as the settings say: by a cross-encoder, by late interaction, or not."""
 
-    def __init__(self, settings: RankSettings, embedder: Embedder, max_chars: int) -> None:
+    def __init__(self, settings: RankSettings, model: str) -> None:
+        """`model` is the fingerprint of the encoder, by which codes are cached."""
         self._settings = settings
-        self._embedder = embedder
-        self._max_chars = max_chars
+        self._model = model
+
+    @property
+    def wanted(self) -> bool:
+        return self._settings.late or self._settings.model is not None
 
     def rank(
-        self, question: str, hits: Sequence[Hit], library: Library, rarity: Rarity
+        self,
+        text: str,
+        question: Question | None,
+        hits: Sequence[Hit],
+        index: Index,
+        library: Library,
     ) -> list[Hit]:
-        """`rarity` tells how much a stemmed word counts, in [0, 1]."""
-        question = question[:_LONGEST]
+        """`question` is what the encoder makes of `text`; None where it gives no tokens."""
         if self._settings.model:
-            return rank.cross(hits, question, self._cross_encoder, self._settings.depth)
-        if not (self._settings.late and hits and has_tokens(self._embedder)):
+            return rank.cross(hits, text, self._cross_encoder, self._settings.depth)
+        if not (self._settings.late and hits and question and index.dense):
             return list(hits)
-        tokens, weights = _weighed(self._embedder, question, rarity)
-        papers = [hit.paper for hit in hits[: self._settings.depth]]
-        return rank.late(hits, tokens, weights, self._codes(papers, library, tokens.shape[1]))
+        codes = self._codes(hits[: self._settings.depth], index, library, len(question.vector))
+        return rank.late(hits, question.tokens, weights(text, question, index.lexical), codes)
 
     def _codes(
-        self, papers: Sequence[Paper], library: Library, dimension: int
+        self, hits: Sequence[Hit], index: Index, library: Library, dimension: int
     ) -> list[NDArray[np.uint8]]:
-        keys = [list(_hashes(paper, self._max_chars)) for paper in papers]
-        every = [key for part in keys for key in part]
-        found = library.cached_codes(every, self._embedder.fingerprint)
+        rows = [index.lexical.row(hit.paper.id) for hit in hits]
+        assert index.dense is not None
+        keys = [
+            [] if row is None else index.dense.hashes(int(index.paper_rows[row])) for row in rows
+        ]
+        found = library.cached_codes([key for part in keys for key in part], codes_key(self._model))
         none = np.zeros(0, np.uint8)
         return [
-            np.concatenate([found.get(key, none) for key in part] or [none]).reshape(
+            np.concatenate([none, *(found.get(key, none) for key in part)]).reshape(
                 -1, dimension // 8
             )
             for part in keys
@@ -76,23 +82,23 @@ class Ranker:
         return lambda pairs: _probabilities(model, pairs)
 
 
+def weights(text: str, question: Question, lexical: LexicalIndex) -> NDArray[np.float32]:
+    """What each token of a question counts: the rarity of its word; nothing for stop words."""
+    words = [_word_around(text, *span) for span in question.spans]
+    return np.array(
+        [
+            0.0 if w in STOP_WORDS or not any(map(str.isalnum, w)) else lexical.rarity(stem(w))
+            for w in words
+        ],
+        np.float32,
+    )
+
+
 def _probabilities(model: Any, pairs: Sequence[tuple[str, str]]) -> list[float]:
     scores = [float(s) for s in model.predict(list(pairs), show_progress_bar=False)]
     if all(0.0 <= score <= 1.0 for score in scores):
         return scores
     return [1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score)))) for score in scores]
-
-
-def _weighed(
-    embedder: TokenEmbedder, question: str, rarity: Rarity
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Token vectors of a question, and what the word that each belongs to counts."""
-    tokens, spans = embedder.query_tokens(question)
-    words = [_word_around(question, *span) for span in spans]
-    weights = [
-        0.0 if w in STOP_WORDS or not any(map(str.isalnum, w)) else rarity(stem(w)) for w in words
-    ]
-    return tokens, np.array(weights, np.float32)
 
 
 def _word_around(text: str, start: int, end: int) -> str:
@@ -101,7 +107,3 @@ def _word_around(text: str, start: int, end: int) -> str:
     while end < len(text) and text[end].isalnum():
         end += 1
     return text[start:end].lower()
-
-
-def _hashes(paper: Paper, max_chars: int) -> list[bytes]:
-    return [text_hash(context_text(paper.title, chunk)) for chunk in chunks(paper, max_chars)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -82,3 +84,19 @@ def pools_by_mean(model: Any) -> bool:
         and model[1].include_prompt
         and bool(getattr(model.tokenizer, "is_fast", False))
     )
+
+
+def best_device() -> str:
+    with environment_kept():
+        import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """Torch leaves variables of its own behind when it is imported: not ours to set."""
+    before = set(os.environ)
+    yield
+    for name in set(os.environ) - before:
+        os.environ.pop(name)

@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import date
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,7 @@ from rag._answering import (
     condensed,
     disk_by_part,
 )
+from rag._codes import Question
 from rag._ranking import Ranker
 from rag.backends import BACKENDS
 from rag.backends._offered import Offered, offered
@@ -40,6 +42,7 @@ from rag.embedding import Embedder, has_tokens, make_embedder
 from rag.errors import (
     BackendError,
     BackendInterrupted,
+    ConfigError,
     IndexFailure,
     IndexMissing,
     SourceError,
@@ -63,7 +66,8 @@ from rag.library import Library
 from rag.registry import lookup
 from rag.retrieve import Retriever
 from rag.sample import resolve
-from rag.sources import open_source
+from rag.sources import Meter, open_source
+from rag.sources.live import Desk, Live, open_live
 from rag.stores import STORES
 from rag.types import (
     Answer,
@@ -82,6 +86,7 @@ from rag.types import (
 
 _SENTENCES = 500  # whose word vectors are kept in memory: about 25 MB
 DEFAULT_HOME = ".footnoted"
+_LONGEST = 4_000  # characters of a question that are embedded; an encoder reads less
 _ATTEMPTS = 5  # at opening an index while others publish new ones
 _VENUES = 20  # that `info` names
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
@@ -116,24 +121,39 @@ class Chatbot:
         format: str | None = None,
         rebuild: bool = False,
         limit: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        since: date | None = None,
         vectors: Literal["now", "background", "later"] = "now",
         prune: bool = False,
         progress: Progress = silent,
     ) -> IngestReport:
         """Add papers from files, folders, globs or `sample:`; without any, finish what is pending.
 
+        `fields` says what the fields of a paper are called in a CSV, JSON or Parquet file:
+        {"title": "Name", "abstract": "Beschreibung"}; what it leaves out is guessed. `since`
+        limits live queries (`arxiv:QUERY`) to what came out on that day or later; in files it
+        passes over nothing.
+
         Papers are found by their words seconds after they are read. Their vectors take longer:
         they are waited for ("now"), made by a thread while this returns ("background"; `wait`
         waits for it), or left to a later call ("later"). `prune` removes what a source gave
-        before and no longer gives, unless another gives it.
+        before and no longer gives, unless another gives it; it needs whole sources, so that
+        `since` and a query half done are left aside.
 
         Raises SourceError where a source cannot be read at all, HomeLocked while another process
         writes, IndexMismatch where the settings changed and `rebuild` is not given.
         """
+        if prune and (limit is not None or not sources):
+            raise ConfigError("to prune, give sources, and no limit: a source must be read whole.")
         self.wait()
         with writing(self.home), closing(Library(self.home / "library.sqlite")) as library:
-            records = islice(self._records(sources, format), limit) if sources else None
-            report = self._ingest_words(library, records, rebuild, prune, progress)
+            desk = Desk(self._cursors, sources=len(sources), limit=limit, whole=prune)
+            live = Live(self.settings.connectors, None if prune else since, desk)
+            meter = Meter()
+            found = self._records(sources, format, fields, meter, live)
+            records = desk.counted(found) if sources else None
+            watched = desk.watching(meter.watched(progress, limit))
+            report = self._ingest_words(library, records, rebuild, prune, watched, desk=desk)
             if vectors == "now":
                 self._ingest_vectors(library, progress)
         if vectors == "background":
@@ -155,12 +175,18 @@ class Chatbot:
         *sources: str | Path,
         format: str | None = None,
         limit: int | None = None,
+        fields: Mapping[str, str] | None = None,
+        since: date | None = None,
         prune: bool = False,
         progress: Progress = silent,
     ) -> tuple[IngestReport, list[Rejected]]:
         """What `ingest` would report, and the first records it would reject; writes nothing."""
-        records = islice(self._records(sources, format), limit)
-        return rehearse(self.home, records, progress, prune=prune)
+        desk = Desk(sources=len(sources), limit=limit)  # without a folder: no cursor moves
+        live = Live(self.settings.connectors, None if prune else since, desk)
+        meter = Meter()
+        records = desk.counted(self._records(sources, format, fields, meter, live))
+        watched = desk.watching(meter.watched(progress, limit))
+        return rehearse(self.home, records, watched, prune=prune)
 
     def search(
         self,
@@ -182,11 +208,11 @@ class Chatbot:
         """`search`, with the seconds that embedding, searching, and both took."""
         clock = Clock()
         mode, wanted = mode or self.settings.retrieval.mode, checked_filters(filters)
-        vector = None
+        asked = None
         if self.search_mode(mode) != "lexical" and query.strip():
-            vector = self._query_vector(query)
+            asked = self._question(query)
         clock.lap("embed")
-        hits = self._ranked(query, vector, k, wanted, mode)
+        hits = self._ranked(query, asked, k, wanted, mode)
         clock.lap("search")
         return hits, clock.read()
 
@@ -242,11 +268,11 @@ class Chatbot:
             return
         draft.standalone = asked = condensed(draft, history, writer, chosen)
         settings = chosen.retrieval
-        vector = self._query_vector(asked)
-        hits = self._ranked(asked, vector, settings.k, wanted, settings.mode)
+        question_ = self._question(asked)
+        hits = self._ranked(asked, question_, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
-        refusal = self._refusal(asked if tokens(question) else question, vector, hits)
+        refusal = self._refusal(asked if tokens(question) else question, question_.vector, hits)
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
@@ -282,9 +308,8 @@ class Chatbot:
     ) -> Iterator[str]:
         """Papers as text for other programs: bibtex, ris, jsonl or csv, in pieces."""
         library = self._library()
-        twins = {i: [j for j in group if j != i] for group in library.duplicates() for i in group}
         papers = chosen_papers(library, paper_ids, checked_filters(filters))
-        return write(papers, format, twins)
+        return write(papers, format, library.same_as(library.row_ids()[1]))
 
     def delete(self, *paper_ids: str) -> int:
         """Remove papers from library and index; the number that were there."""
@@ -394,6 +419,8 @@ class Chatbot:
         rebuild: bool,
         prune: bool,
         progress: Progress,
+        *,
+        desk: Desk,
     ) -> IngestReport:
         manifest = None if rebuild else Manifest.read(self._index_root)
         if manifest:
@@ -401,9 +428,13 @@ class Chatbot:
         report = IngestReport()
         if records is not None:
             rejects = self.home / "rejected.jsonl"
-            report = store_records(library, records, rejects, progress, prune=prune)
+            report = store_records(
+                library, records, rejects, progress, prune=prune, go_on=desk.resumed
+            )
+            desk.close()
         if library.count() or manifest:
             build_words(library, self._index_root, self._recipe, progress, anew=rebuild)
+            library.link_twins(lambda done: progress("comparing", done, None))
         return report
 
     def _ingest_vectors(self, library: Library, progress: Progress) -> None:
@@ -422,11 +453,21 @@ class Chatbot:
             self._ingest_vectors(library, progress)
 
     def _records(
-        self, sources: Sequence[str | Path], format: str | None
+        self,
+        sources: Sequence[str | Path],
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        live: Live,
     ) -> Iterator[tuple[str, Record]]:
+        alone = len(sources) == 1
         opened = [  # first of all, so that a wrong name is told before anything is stored
-            (str(s), self._open_source(str(s), format, alone=len(sources) == 1)) for s in sources
+            (str(s), self._open_source(str(s), format, fields, meter, live, alone=alone))
+            for s in sources
         ]
+        return self._read(opened)
+
+    def _read(self, opened: list[tuple[str, Iterator[Record]]]) -> Iterator[tuple[str, Record]]:
         for name, stream in opened:
             seen = 0
             try:
@@ -434,14 +475,28 @@ class Chatbot:
                     seen += 1
                     yield name, record
             except SourceError as error:
-                if len(sources) == 1 and not seen:
+                if len(opened) == 1 and not seen:
                     raise
                 yield name, Rejected(name, 0, str(error), "")
 
-    def _open_source(self, address: str, format: str | None, *, alone: bool) -> Iterator[Record]:
+    def _open_source(
+        self,
+        address: str,
+        format: str | None,
+        fields: Mapping[str, str] | None,
+        meter: Meter,
+        live: Live,
+        *,
+        alone: bool,
+    ) -> Iterator[Record]:
         """One unreadable file among several is a reject; a name that is wrong is an error."""
         try:
-            return open_source(resolve(address), format, self.settings.plugins.sources)
+            query = None if format else open_live(address, live)
+            if query is not None:
+                meter.expect(None)
+                return query
+            extra = self.settings.plugins.sources
+            return open_source(resolve(address), format, extra, fields, meter)
         except SourceUnreadable as error:
             if alone:
                 raise
@@ -464,19 +519,15 @@ class Chatbot:
         )
 
     def _ranked(
-        self,
-        question: str,
-        vector: NDArray[np.float32] | None,
-        k: int,
-        filters: Filters | None,
-        mode: Mode,
+        self, text: str, asked: Question | None, k: int, filters: Filters | None, mode: Mode
     ) -> list[Hit]:
         """Search, and reorder the first hits where both sides were asked."""
-        if mode != "hybrid" or vector is None:
-            return self._retriever(mode).search(question, vector, k, filters, mode)
-        depth = max(k, self.settings.rank.depth) if k > 0 else k
-        hits = self._retriever().search(question, vector, depth, filters, mode)
-        return self._ranker.rank(question, hits, self._library(), self._rarity)[: max(k, 0)]
+        retriever, vector = self._retriever(mode), None if asked is None else asked.vector
+        if mode != "hybrid" or asked is None or k < 1 or not self._ranker.wanted:
+            return retriever.search(text, vector, k, filters, mode)
+        depth = max(k, self.settings.rank.depth)
+        hits = retriever.search(text, vector, depth, filters, mode)
+        return self._ranker.rank(text, asked, hits, self._open_index(), self._library())[:k]
 
     def _open_index(self, *, vectors: bool = True) -> Index:
         """The current index; one that was published since takes the old one's place."""
@@ -497,12 +548,22 @@ class Chatbot:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _query_vector(self, question: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._embedder.embed_query([question])[0]
-        return vector
+    def _question(self, text: str) -> Question:
+        """The question's vectors; the encoder reads no more of a long one than its beginning."""
+        text = text[:_LONGEST]
+        if has_tokens(self._embedder):
+            return self._embedder.embed_question(text)
+        vector: NDArray[np.float32] = self._embedder.embed_query([text])[0]
+        return Question(vector, vector[None, :][:0], [])
 
     def _rarity(self, word: str) -> float:
         return self._open_index(vectors=False).lexical.rarity(word)
+
+    @property
+    def _cursors(self) -> Path:
+        """Where it is kept how far live queries came."""
+        given = self.settings.connectors.cursors
+        return Path(given).expanduser() if given else self.home / "cursors"
 
     @property
     def _index_root(self) -> Path:
@@ -518,9 +579,16 @@ class Chatbot:
 
     @cached_property
     def _embed_tokens(self) -> EmbedTokens | None:
-        if not has_tokens(self._embedder):
+        embedder = self._embedder
+        if not has_tokens(embedder):
             return None
-        return lru_cache(maxsize=_SENTENCES)(self._embedder.query_tokens)
+
+        @lru_cache(maxsize=_SENTENCES)
+        def embed_tokens(text: str) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
+            read = embedder.embed_question(text)
+            return read.tokens, read.spans
+
+        return embed_tokens
 
     @cached_property
     def _recipe(self) -> Recipe:
@@ -535,7 +603,7 @@ class Chatbot:
 
     @cached_property
     def _ranker(self) -> Ranker:
-        return Ranker(self.settings.rank, self._embedder, self.settings.chunking.max_chars)
+        return Ranker(self.settings.rank, self._embedder.fingerprint)
 
     def _grounder(self, chosen: Settings) -> Grounder:
         names = {**GROUNDERS, **chosen.plugins.grounders}

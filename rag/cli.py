@@ -15,7 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import _cli_backends, _cli_chat, _cli_conversations, _cli_export, _cli_snapshot
+from rag import (
+    _cli_backends,
+    _cli_chat,
+    _cli_conversations,
+    _cli_doctor,
+    _cli_export,
+    _cli_snapshot,
+)
 from rag._cli_output import (
     explain_rejects,
     forget_output,
@@ -42,7 +49,7 @@ DONE, FAILED, MISUSED, REJECTED, REFUSED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3,
 DEFAULT_HOME = ".footnoted"
 # Backends of ours that fetch no model: with others, offline mode could break a download.
 _FETCH_NOTHING = ("extractive", "llama_cpp", "openai")
-_MENDING = re.compile(r"Run: footnoted ingest(?: --rebuild| SOURCE)?")
+_MENDING = re.compile(r"footnoted (?:ingest(?: --rebuild| SOURCE)?|doctor --repair)")
 _BEHIND = {
     "words": "an ingest was interrupted or is running: not all papers are in the index.",
     "vectors": "the vectors of some papers are still to be made: those are found by words alone.",
@@ -84,14 +91,17 @@ def _ingest(args: Namespace) -> int:
         from rag._cli_rehearse import run as rehearse
 
         return rehearse(args)
-    if args.prune and (args.limit or not args.source):
-        return _misused("ingest: --prune needs whole sources: give a SOURCE, and no --limit")
+    if args.prune and (args.limit or args.since or not args.source):
+        needs = "give a SOURCE, and neither --limit nor --since"
+        return _misused(f"ingest: --prune needs whole sources: {needs}")
     with _bot(args) as (bot, _), _progress(args) as progress:
         report = bot.ingest(
             *args.source,
             format=args.format,
             rebuild=args.rebuild,
             limit=args.limit,
+            fields=args.map,
+            since=args.since,
             vectors="later" if args.later else "now",
             prune=args.prune,
             progress=progress,
@@ -218,6 +228,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "conversations": _cli_conversations.run,
     "info": _info,
     "delete": _delete,
+    "doctor": _cli_doctor.run,
     "export": _cli_export.run,
     "restore": _cli_snapshot.run_restore,
     "snapshot": _cli_snapshot.run,

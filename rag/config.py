@@ -20,6 +20,7 @@ from rag.types import Mode, Policy
 
 ENV_PREFIX = "FOOTNOTED_"
 FILE_NAME = "footnoted.toml"
+Precision = Literal["auto", "float32", "bfloat16"]
 _NOT_SETTINGS = {"FOOTNOTED_HOME", "FOOTNOTED_CONFIG", "FOOTNOTED_DEBUG"}
 
 
@@ -28,12 +29,16 @@ class _Section(BaseModel):
 
 
 class EmbeddingSettings(_Section):
-    """`model`: "default" (what ships), or any sentence-transformers name or folder."""
+    """`model`: "default" (what ships), or any sentence-transformers name or folder.
+
+    `precision`: of the bulk of an ingest; "auto" is bfloat16 where the processor multiplies it.
+    """
 
     name: str = "sentence_transformers"
     model: str = "default"
     device: str | None = None
     batch_size: int = Field(32, ge=1)
+    precision: Precision = "auto"
 
 
 class ChunkingSettings(_Section):
@@ -97,9 +102,38 @@ class AnswerSettings(_Section):
 
 
 class StoreSettings(_Section):
-    """Where vectors live: "chroma" (embedded) or a "package.module:Class" of yours."""
+    """Where vectors live: "chroma" (embedded), "compact" (a 32nd of the memory), or your own.
+
+    Yours is named as "package.module:Class".
+    """
 
     name: str = "chroma"
+
+
+class ConnectorSettings(_Section):
+    """Live queries. An address is what stands in front of the documented path; times in seconds.
+
+    `*_pause` lies between two requests, `timeout` limits the wait for more of one reply, and
+    `patience` everything that is tried for one page. `cursors`: where it is kept how far a query
+    came; None means `cursors` in the home. `page_size`: records a request, None the usual.
+    """
+
+    arxiv_url: str = "https://export.arxiv.org"
+    openalex_url: str = "https://api.openalex.org"
+    pubmed_url: str = "https://eutils.ncbi.nlm.nih.gov"
+    hf_url: str = "https://huggingface.co"
+    arxiv_pause: float = Field(3.0, ge=0)
+    openalex_pause: float = Field(0.1, ge=0)
+    pubmed_pause: float | None = Field(None, ge=0)
+    hf_pause: float = Field(0.5, ge=0)
+    mailto: str | None = None
+    openalex_key: SecretStr | None = None
+    ncbi_key: SecretStr | None = None
+    timeout: float = Field(60.0, gt=0)
+    patience: float = Field(600.0, gt=0)
+    retries: int = Field(6, ge=0)
+    page_size: int | None = Field(None, ge=1)
+    cursors: str | None = None
 
 
 class Registries(_Section):
@@ -122,6 +156,7 @@ class Settings(_Section):
     backend: BackendSettings = BackendSettings()
     answer: AnswerSettings = AnswerSettings()
     store: StoreSettings = StoreSettings()
+    connectors: ConnectorSettings = ConnectorSettings()
     plugins: Registries = Registries()
 
     @classmethod

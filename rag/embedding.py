@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -18,11 +17,12 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from rag._bert import NumpyBert, is_supported
-from rag._codes import CODES_VERSION, Codes, Spans, content_pieces, pack, unit_rows
+from rag._bert import BertWeights, NumpyBert, is_supported
+from rag._codes import CODES_VERSION, Codes, Question, content_pieces, pack, unit_rows
 from rag._hashing import HashingEmbedder
-from rag._torch_encoder import TorchEncoder, pools_by_mean
-from rag.config import EmbeddingSettings
+from rag._torch_bert import TorchBert, multiplies_bfloat16
+from rag._torch_encoder import TorchEncoder, best_device, environment_kept, pools_by_mean
+from rag.config import EmbeddingSettings, Precision
 from rag.errors import EmbeddingError
 from rag.registry import lookup
 
@@ -43,6 +43,7 @@ EMBEDDERS: dict[str, str] = {
 }
 DEFAULT_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _FEW = 64  # texts for which starting torch costs more than numpy does
+_FEW_CHARACTERS = 4096  # in all of them, where torch is there already
 # Queries and documents that a model wants marked are named so in its own configuration.
 _QUERY_PROMPTS = ("query", "search_query", "retrieval.query")
 _DOCUMENT_PROMPTS = ("document", "passage", "search_document", "retrieval.passage")
@@ -78,11 +79,8 @@ class TokenEmbedder(Embedder, Protocol):
         """
         ...
 
-    def query_tokens(self, text: str) -> tuple[Floats, Spans]:
-        """Unit last hidden states of the question's word pieces, and where each is in `text`.
-
-        Shapes (t, dimension) and t spans. Special tokens are left out, stop words are not.
-        """
+    def embed_question(self, text: str) -> Question:
+        """The vector that `embed_query` gives, and the token vectors, by one pass."""
         ...
 
 
@@ -99,12 +97,25 @@ def make_embedder(settings: EmbeddingSettings, extra: Mapping[str, str] | None =
 
 
 class SentenceTransformersEmbedder:
-    """Any sentence-transformers model; few texts at a time go through numpy where that can be."""
+    """Any sentence-transformers model; one like the default goes through our own forward passes.
 
-    def __init__(self, model: str, device: str | None = None, batch_size: int = 32) -> None:
+    Few texts through numpy, in float32; many through torch, in bfloat16 where the processor
+    multiplies it and `precision` allows. That moves a vector by less than 1e-4 in cosine, and no
+    ranking (docs/benchmarks/encoders.md), so it is no part of the fingerprint: vectors made either
+    way may stand in one index.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        device: str | None = None,
+        batch_size: int = 32,
+        precision: Precision = "auto",
+    ) -> None:
         self.model = model
         self._device = device
         self._batch_size = batch_size
+        self._precision = precision
         self._folder = _default_folder() if model == "default" else Path(model)
         if model != "default" and not self._folder.is_dir() and model.startswith(("/", ".", "~")):
             raise EmbeddingError(
@@ -114,7 +125,7 @@ class SentenceTransformersEmbedder:
 
     @classmethod
     def from_settings(cls, settings: EmbeddingSettings) -> SentenceTransformersEmbedder:
-        return cls(settings.model, settings.device, settings.batch_size)
+        return cls(settings.model, settings.device, settings.batch_size, settings.precision)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -136,7 +147,7 @@ class SentenceTransformersEmbedder:
 
     @cached_property
     def has_tokens(self) -> bool:
-        return is_supported(self._folder) or pools_by_mean(self._torch)
+        return self._weights is not None or pools_by_mean(self._torch)
 
     def embed_with_tokens(self, texts: Sequence[str]) -> tuple[Floats, list[Codes]]:
         if not texts:
@@ -144,53 +155,65 @@ class SentenceTransformersEmbedder:
         prompt = self._prompt("document")
         vectors: dict[int, Floats] = {}
         codes: dict[int, Codes] = {}
-        for rows, part, tokens in self._engine(len(texts)).batches(_whole(texts, prompt)):
+        whole = _whole(texts, prompt)
+        for rows, part, tokens in self._engine(whole).batches(whole):
             vectors.update(zip(rows, part, strict=True))
             packed = (pack(t.after(len(prompt)), self._content) for t in tokens)
             codes.update(zip(rows, packed, strict=True))
         in_order = range(len(texts))
         return np.array([vectors[i] for i in in_order]), [codes[i] for i in in_order]
 
-    def query_tokens(self, text: str) -> tuple[Floats, Spans]:
+    def embed_question(self, text: str) -> Question:
         prompt = self._prompt("query")
-        _, _, tokens = next(self._engine(1).batches(_whole([text], prompt)))
+        whole = _whole([text], prompt)
+        _, vectors, tokens = next(self._engine(whole).batches(whole))
         said = tokens[0].after(len(prompt))
-        return unit_rows(said.hidden), said.spans
+        return Question(np.asarray(vectors[0]), unit_rows(said.hidden), said.spans)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Floats:
-        return self._engine(len(texts)).embed(_whole(texts, prompt))
+        whole = _whole(texts, prompt)
+        return self._engine(whole).embed(whole)
 
-    def _engine(self, texts: int) -> NumpyBert | TorchEncoder:
-        if texts <= _FEW and self._numpy is not None and "torch" not in sys.modules:
-            return self._numpy
-        return self._bulk
+    def _engine(self, texts: Sequence[str]) -> NumpyBert | TorchBert | TorchEncoder:
+        """Torch is not started for a few texts, nor used for so little that numpy is as quick."""
+        if self._few is None or len(texts) > _FEW:
+            return self._bulk
+        small = "torch" not in sys.modules or sum(map(len, texts)) <= _FEW_CHARACTERS
+        return self._few if small else self._bulk
 
     @cached_property
     def _content(self) -> NDArray[np.bool_]:
-        return content_pieces(*self._engine(1).vocabulary())
+        return content_pieces(*(self._few or self._bulk).vocabulary())
 
     @cached_property
-    def _numpy(self) -> NumpyBert | None:
-        if self._device in (None, "cpu") and is_supported(self._folder):
-            if self.model == "default":
-                _checked_default_weights(self._folder)
-            return NumpyBert(self._folder)
-        return None
+    def _weights(self) -> BertWeights | None:
+        if self._device not in (None, "cpu") or not is_supported(self._folder):
+            return None
+        if self.model == "default":
+            _checked_default_weights(self._folder)
+        return BertWeights(self._folder)
 
     @cached_property
-    def _bulk(self) -> TorchEncoder:
+    def _few(self) -> NumpyBert | None:
+        return NumpyBert(self._weights) if self._weights else None
+
+    @cached_property
+    def _bulk(self) -> TorchBert | TorchEncoder:
+        if self._weights and (self._device or best_device()) == "cpu":
+            narrow = self._precision == "bfloat16" or (
+                self._precision == "auto" and multiplies_bfloat16()
+            )
+            return TorchBert(self._weights, bfloat16=narrow)
         return TorchEncoder(self._torch, self._batch_size)
 
     @cached_property
     def _torch(self) -> Any:
-        before = set(os.environ)
-        from sentence_transformers import SentenceTransformer
+        with environment_kept():
+            from sentence_transformers import SentenceTransformer
 
-        for name in set(os.environ) - before:  # torch leaves its own behind: not ours to set
-            os.environ.pop(name)
         name = str(self._folder) if self._folder.is_dir() else self.model
         try:
-            return SentenceTransformer(name, device=self._device or _best_device())
+            return SentenceTransformer(name, device=self._device or best_device())
         except Exception as error:
             raise EmbeddingError(
                 f"the embedding model '{self.model}' cannot be loaded: {_first_line(error)}. "
@@ -258,12 +281,6 @@ def _sha256(path: Path) -> str:
 def _hub_revision(model: Any) -> str:
     config = getattr(getattr(model[0], "auto_model", None), "config", None)
     return str(getattr(config, "_commit_hash", None) or "unknown")[:16]
-
-
-def _best_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,7 +4,8 @@ RagError
 ├── ConfigError            an unknown key, a value of the wrong kind
 ├── SourceError            a source of papers
 │   ├── SourceNotFound     no such file, folder or connector
-│   └── SourceUnreadable   empty, binary, or of a format that nothing here reads
+│   ├── SourceUnreadable   empty, binary, or of a format that nothing here reads
+│   └── SourceUnreachable  no network, no reply in time, a quota that is used up
 ├── LibraryError           the home cannot be opened or written
 │   ├── HomeLocked         another process is writing
 │   └── ConversationNotFound  no such conversation, or it is another's
@@ -40,6 +41,10 @@ class SourceNotFound(SourceError):
 
 class SourceUnreadable(SourceError):
     """Empty, binary, or of a format that no reader knows."""
+
+
+class SourceUnreachable(SourceError):
+    """A server does not answer, or not now: the same command goes on where it stopped."""
 
 
 class LibraryError(RagError):

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag._seal import seal
 from rag.chunking import CHUNKER_VERSION, chunks, context_text
 from rag.errors import IndexFailure, IndexMismatch, IndexMissing
 from rag.lexical import LEXICAL_VERSION, LexicalIndex
@@ -110,6 +111,7 @@ class Manifest:
 
     def publish(self, root: Path, folder: str) -> None:
         """Make this the current one, `folder` being new: flushed to disk, written, renamed."""
+        seal(root / folder)
         _sync_tree(root / folder)
         part = root / f"{_MANIFEST}.part"
         with part.open("w", encoding="utf-8") as file:
@@ -226,6 +228,11 @@ class Dense:
         """The k nearest chunks with their cosine similarity; `allowed`: rows of papers, rising."""
         names = None if allowed is None else set(self.table.of_papers(allowed))
         return self.store.search(vector, k, names)
+
+    def hashes(self, row: int) -> list[bytes]:
+        """Hashes of the texts of a paper's chunks; `row` is its row number in the library."""
+        low, high = np.searchsorted(self.table.rows, [row, row + 1])
+        return [bytes(digest) for digest in self.table.hashes[low:high]]
 
     def similarities(
         self, vector: NDArray[np.float32], rows: Rows

@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -29,6 +29,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from rag._codes import codes_key
 from rag.chunking import context_text
 from rag.embedding import Embedder, has_tokens
 from rag.errors import HomeLocked, IndexFailure, IndexMismatch, LibraryError
@@ -100,9 +101,12 @@ def store_records(
     progress: Progress = silent,
     *,
     prune: bool = False,
+    go_on: bool = False,
 ) -> IngestReport:
     """Step 1: (source, record) pairs into the library; rejects into a JSONL file of this run.
 
+    `progress` is called once a batch is safe: what it says is read may be forgotten elsewhere.
+    With `go_on` the rejects of a run that was interrupted stay in front of this one's.
     With `prune`, papers that a source gave before and no longer gives lose that source, and are
     removed where it was their only one; `IngestReport.removed` counts these.
     """
@@ -110,12 +114,12 @@ def store_records(
     counts: Counter[str] = Counter()
     part = rejects.with_name(rejects.name + ".part")
     read = _Read(prune)
-    with part.open("w", encoding="utf-8") as file:
+    with part.open("a" if go_on else "w", encoding="utf-8") as file:
         for batch in _timely(records):
             bad = [record for _, record in batch if isinstance(record, Rejected)]
             good = [(r, address(source)) for source, r in batch if isinstance(r, Paper)]
             read.note(batch)
-            file.writelines(json.dumps(asdict(r), ensure_ascii=True) + "\n" for r in bad)
+            file.writelines(json.dumps(r.to_dict(), ensure_ascii=True) + "\n" for r in bad)
             file.flush()
             counts.update(library.upsert(good, run))
             counts["rejected"] += len(bad)
@@ -125,7 +129,6 @@ def store_records(
     else:
         part.unlink()
     removed = sum(_prune(library, source, run, read) for source in read.whole())
-    library.link_twins(lambda done: progress("comparing", done, None))
     return IngestReport(**counts, removed=removed)
 
 
@@ -234,7 +237,9 @@ def embed_missing(
             keys, texts = [key for key, _ in batch], [text for _, text in batch]
             if codes and has_tokens(embedder):
                 vectors, found = embedder.embed_with_tokens(texts)
-                library.cache_codes(keys, found, model)  # first: vectors say that both are there
+                library.cache_codes(
+                    keys, found, codes_key(model)
+                )  # first: vectors say that both are there
             else:
                 vectors = embedder.embed(texts)
             library.cache_vectors(keys, vectors, model)

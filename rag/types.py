@@ -47,12 +47,24 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that could not be taken: where it stood (lines count from 1), why, and its text."""
+    """A record that could not be taken: where it stood (lines count from 1), why, and its text.
+
+    What is left is for reading `raw` again once it is mended: its format, what must stand before
+    it (the header of a CSV), and which of its fields (theirs) the user mapped to ours.
+    """
 
     source: str
     line: int
     reason: str
     raw: str
+    format: str = ""
+    head: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """A line of `rejected.jsonl`; what is empty of how to read it again is left out."""
+        again = ("format", "head", "fields")
+        return {k: v for k, v in asdict(self).items() if v or k not in again}
 
 
 Record = Paper | Rejected

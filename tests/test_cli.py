@@ -85,6 +85,8 @@ def test_a_range_may_begin_with_a_dash(words):
         ["ask", "--batch", "f", "--history", "h"],
         ["ask", "x", "--policy", "lenient"],
         ["ingest", "f", "--limit", "none"],
+        ["ingest", "f", "--map", "title"],
+        ["ingest", "f", "--map", "=B"],
         ["delete"],
         ["info", "--hom", "x"],
     ],
@@ -390,6 +392,17 @@ def test_ingest_without_a_source_goes_on_with_what_is_pending(run, home):
     assert (status, found.pop("rejects")) == (0, None)
     assert set(found) >= {"ingested", "unchanged", "replaced", "rejected"}
     assert not any(found.values())
+
+
+def test_mapped_columns_and_a_reject_that_is_mended_and_taken(run, settled):
+    (settled / "t.csv").write_text("Name, kurz;Text;Jahr\nMoos;Moos waechst langsam;2020\nLeer;;\n")
+    words = ("ingest", "t.csv", "--map", "title=Name, kurz,abstract=Text", "--map", "year=Jahr")
+    assert run(*words)[:2] == (0, "1 ingested, 0 unchanged, 0 replaced, 1 rejected\n")
+    rejects = settled / ".footnoted" / "rejected.jsonl"
+    rejects.write_text(rejects.read_text().replace("Leer;;", "Leer;Nun nicht mehr;2021"))
+    assert run("ingest", rejects)[:2] == (0, "1 ingested, 0 unchanged, 0 replaced, 0 rejected\n")
+    _, out, _ = run("search", "Nun nicht mehr", "--json")
+    assert ("Leer", 2021) in [(hit["title"], hit["year"]) for hit in json.loads(out)["hits"]]
 
 
 def test_rejects_are_explained_and_strict_exits_3(run, settled):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from rag.library import normalised_title
 from rag.types import Paper
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample_questions.jsonl"
+QUESTIONS: dict[str, str] = {
+    "bioasq": "eval.datasets.released_questions:bioasq",
+    "litsearch": "eval.datasets.released_questions:litsearch",
+    "pubmedqa": "eval.datasets.released_questions:pubmedqa",
+}
 _LISTS = ("gold_papers", "gold_titles", "gold_sentences")
 
 
@@ -52,15 +58,15 @@ class QuestionSet:
 
 
 def load_questions(address: str | Path) -> QuestionSet:
-    """Read questions from a JSONL file, `sample:`, or a folder that holds `questions.jsonl`.
+    """Read questions from a JSONL file, `sample:`, a folder with `questions.jsonl`, or NAME:PATH.
 
     A line that is malformed, has no question, or repeats an id is left out and told. Raises
     EvalError where nothing is left.
     """
-    path = _find(address)
+    name, path, lines = _lines(address)
     kept: dict[str, Question] = {}
     left: list[LeftOut] = []
-    for found in objects(path):
+    for found in lines:
         item = found if isinstance(found, LeftOut) else _question(*found)
         if isinstance(item, Question) and item.id in kept:
             item = LeftOut(item.line, item.id, f"the id of line {kept[item.id].line} again")
@@ -73,7 +79,7 @@ def load_questions(address: str | Path) -> QuestionSet:
         raise EvalError(
             f'{path} holds no question. A line is {{"id": "1", "question": "..."}}.{why}'
         )
-    return QuestionSet(_name(path), tuple(kept.values()), tuple(left))
+    return QuestionSet(name, tuple(kept.values()), tuple(left))
 
 
 def match_gold(
@@ -97,6 +103,21 @@ def match_gold(
         else:
             kept.append(replace(question, gold_papers=gold))
     return kept, left
+
+
+def _lines(
+    address: str | Path,
+) -> tuple[str, Path, Iterable[tuple[int, dict[str, Any]] | LeftOut]]:
+    name, _, rest = str(address).partition(":")
+    if rest and name.lower() in QUESTIONS:
+        path = Path(rest).expanduser()
+        if not path.exists():
+            raise EvalError(f"no such file or folder: {path}. Name the released {name}.")
+        module, _, function = QUESTIONS[name.lower()].partition(":")
+        records = getattr(import_module(module), function)(path)
+        return name.lower(), path, enumerate(records, 1)
+    path = _find(address)
+    return _name(path), path, objects(path)
 
 
 def _find(address: str | Path) -> Path:

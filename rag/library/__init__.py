@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from rag.errors import LibraryError
 from rag.library._check import Salvaged, check, mend, salvage
 from rag.library._identity import normalised_title, paper_id
-from rag.library._rows import COLUMNS, fold, paper_of, unsqueeze
+from rag.library._rows import COLUMNS, content_hash, fold, paper_of, unsqueeze
 from rag.library._schema import FORMAT, connect, copy_file, format_of, readable
+from rag.library._tables import drop_records, marks, parts, remove_paper
 from rag.library._twins import Twins
-from rag.library._write import Outcome, Writer, drop_records, marks, parts, remove_paper
+from rag.library._write import Outcome, Writer, storable
 from rag.types import Filters, Paper
 
-_TOKENS = "#tokens"  # after a model's name: its token codes, where vectors are kept
 _REMEMBERED = 32  # answers to filters that are kept; at 75,000 papers at most 0.6 MB each
 
 
@@ -38,6 +38,7 @@ class Library:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open, making or migrating the file where it may be written. Raises LibraryError."""
         self.path = path
+        self._twins: tuple[tuple[int, int], dict[str, tuple[str, ...]]] | None = None
         self._remembered: dict[tuple[Filters, int], NDArray[np.int64]] = {}
         try:
             self._db = connect(path, read_only=read_only)
@@ -97,11 +98,10 @@ class Library:
         other sources, and of this run, are merged with it, field by field.
         """
         run = self.begin_run() if run is None else run
-        with self._transaction():
-            outcomes = Writer(self._db, run).store(papers)
-            if any(outcome != "unchanged" for outcome in outcomes):
-                self._bump_revision()
-        return outcomes
+        try:
+            return self._store(papers, run)
+        except (UnicodeEncodeError, OverflowError):
+            return self._store([(storable(paper), source) for paper, source in papers], run)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove papers; the number that were there."""
@@ -241,7 +241,11 @@ class Library:
 
     def same_as(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The other ids of the work, for those of these papers that have any."""
-        return Twins(self._db).of(ids)
+        state = next(self._read("PRAGMA data_version"))[0], self._db.total_changes
+        if self._twins is None or self._twins[0] != state:
+            self._twins = state, Twins(self._db).others()
+        others = self._twins[1]
+        return {i: others[i] for i in ids if i in others}
 
     def duplicates(self) -> list[tuple[str, ...]]:
         """Ids of the papers that are one work, a tuple for each work, the first ingested first."""
@@ -285,20 +289,27 @@ class Library:
         return rows
 
     def cached_codes(self, hashes: Sequence[bytes], model: str) -> dict[bytes, NDArray[np.uint8]]:
-        """Token codes known for these texts and this model, flat, by hash of the text."""
-        found = self.cached_vectors(hashes, model + _TOKENS)
+        """Token codes known for these texts, flat, by hash; `model` names the codes, too."""
+        found = self.cached_vectors(hashes, model)
         return {key: vector.view(np.uint8) for key, vector in found.items()}
 
     def cache_codes(
         self, hashes: Sequence[bytes], codes: Sequence[NDArray[np.uint8]], model: str
     ) -> None:
-        """Keep token codes beside the vectors; each of a whole number of float32's bytes."""
+        """Keep token codes beside vectors; each of a whole number of float32's bytes."""
         rows = zip(hashes, (code.tobytes() for code in codes), strict=True)
         with self._transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-                [(key, model + _TOKENS, blob) for key, blob in rows],
+                [(key, model, blob) for key, blob in rows],
             )
+
+    def _store(self, papers: Sequence[tuple[Paper, str]], run: int) -> list[Outcome]:
+        with self._transaction():
+            outcomes = Writer(self._db, run).store(papers)
+            if any(outcome != "unchanged" for outcome in outcomes):
+                self._bump_revision()
+        return outcomes
 
     def _fact(self, name: str) -> int:
         return int(next(self._read("SELECT value FROM facts WHERE name = ?", (name,)))[0])
@@ -347,4 +358,12 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     return " AND ".join(clauses), values
 
 
-__all__ = ["FORMAT", "Library", "LibraryError", "Outcome", "normalised_title", "paper_id"]
+__all__ = [
+    "FORMAT",
+    "Library",
+    "LibraryError",
+    "Outcome",
+    "content_hash",
+    "normalised_title",
+    "paper_id",
+]

@@ -79,6 +79,13 @@ def names(paper: Paper) -> list[str]:
     return found
 
 
+def crowd_name(paper: Paper) -> str:
+    """What tells a paper from the others where very many have its title: all that it says."""
+    said = repr((normalised_title(paper.title), family_name(paper), paper.year, paper.abstract))
+    digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"crowd:{digest}"
+
+
 def contradict(a: Paper, b: Paper) -> bool:
     """Whether both bear an identifier of one kind, and not the same."""
     mine, theirs = identifiers(a), identifiers(b)

@@ -71,6 +71,16 @@ def record_hash(row: Sequence[Any]) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
+def content_hash(paper: Paper) -> str:
+    """Hash of all that a reader sees of a paper."""
+    parts = (
+        paper.title, paper.abstract, paper.authors, paper.year, paper.venue, paper.url,
+        paper.categories,
+    )  # fmt: skip
+    text = json.dumps(parts, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def pack(paper: Paper) -> bytes:
     """All fields of a record but the raw text, compressed."""
     return squeeze(_encode(row_of(paper)))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rag.library._identity import family, normalised_title
 from rag.library._near import KEYS, alike, sketch
-from rag.library._write import load, marks, parts
+from rag.library._tables import load, marks, parts
 from rag.types import Paper
 
 _BATCH = 1024
@@ -63,17 +63,9 @@ class Twins:
         ids = self._ids([n for group in members for n in group])
         return [tuple(ids[n] for n in group) for group in members]
 
-    def of(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        query = "SELECT 1 FROM twins LIMIT 1"
-        if self._db.execute(query).fetchone() is None:
-            return {}
-        wanted = set(ids)
-        return {
-            i: tuple(other for other in group if other != i)
-            for group in self.groups()
-            for i in group
-            if i in wanted
-        }
+    def others(self) -> dict[str, tuple[str, ...]]:
+        """For each paper that has twins, their ids."""
+        return {i: tuple(j for j in group if j != i) for group in self.groups() for i in group}
 
     def _ids(self, numbers: Sequence[int]) -> dict[int, str]:
         found: dict[int, str] = {}

@@ -7,13 +7,14 @@ Everything here happens inside the caller's transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from rag.library._identity import (
     contradict,
+    crowd_name,
     identifiers,
     merge,
     names,
@@ -21,23 +22,23 @@ from rag.library._identity import (
     same_work,
     title_hash,
 )
-from rag.library._rows import (
-    COLUMNS,
-    UPDATE,
-    facets,
-    pack,
-    paper_of,
-    record_hash,
-    row_of,
-    squeeze,
-    summed,
-    unpack,
-)
+from rag.library._rows import facets, pack, record_hash, row_of, squeeze
 from rag.library._schema import NewPaper, insert_papers
+from rag.library._tables import (
+    fields_of,
+    forget_records,
+    keep_fields,
+    load,
+    marks,
+    parts,
+    update_paper,
+)
 from rag.types import Paper
 
 Outcome = Literal["ingested", "unchanged", "replaced"]
-_PART = 500  # stays far below SQLite's limit on bound variables
+
+
+_CROWD = 20  # papers of one title that are looked at one by one
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Writer:
         self._bearers: dict[str, list[int]] = {}
         self._taken: set[str] = set()
         self._seen: dict[int, list[_Seen]] = {}
+        self._exact: dict[tuple[int, int], _Seen] = {}
         self._touched: list[tuple[int, int]] = []
         self._waiting: list[NewPaper] = []
         self._new_records: list[tuple[int, ...]] = []
@@ -82,18 +84,23 @@ class Writer:
         return outcomes
 
     def _look_up(self, wanted: Sequence[str]) -> None:
+        numbers: set[int] = set()
         for part in parts(list(dict.fromkeys(wanted))):
             query = f"SELECT name, number FROM names WHERE name IN ({marks(part)})"
             for name, number in self._db.execute(query, part):
                 self._bearers.setdefault(name, []).append(number)
-        numbers = list({n for found in self._bearers.values() for n in found})
-        for part in parts(numbers):
+                numbers.add(number)
+        for part in parts(list(numbers - self._seen.keys())):
             query = (
                 f"SELECT number, record, address, hash, run FROM records "
                 f"WHERE number IN ({marks(part)}) ORDER BY record"
             )
             for number, *rest in self._db.execute(query, part):
-                self._seen.setdefault(number, []).append(_Seen(*rest))
+                self._remember(number, _Seen(*rest))
+
+    def _remember(self, number: int, seen: _Seen) -> None:
+        self._seen.setdefault(number, []).append(seen)
+        self._exact[seen.address, seen.hash] = seen
 
     def _look_up_ids(self, wanted: Sequence[str]) -> None:
         for part in parts(wanted):
@@ -109,16 +116,15 @@ class Writer:
         return self._addresses[source]
 
     def _one(self, paper: Paper, address: int, known: list[str]) -> Outcome:
-        number = self._find(paper, address, known)
         row = row_of(paper)
         digest = record_hash(row)
+        if seen := self._exact.get((address, digest)):
+            self._touch(seen)
+            return "unchanged"
+        number = self._find(paper, address, known)
         if number is None:
             self._insert(paper, row, address, digest, known)
             return "ingested"
-        for seen in self._seen[number]:
-            if seen.hash == digest and seen.address == address:
-                self._touch(seen)
-                return "unchanged"
         self._flush()
         return self._add(number, paper, address, digest)
 
@@ -126,10 +132,20 @@ class Writer:
         """The paper that this record is of, by the strongest name that both have."""
         for name in known:
             weak = name.startswith(("id:", "title:"))
-            for number in self._bearers.get(name, ()):
+            for number in self._bearers.get(name, ())[:_CROWD]:
                 if not weak or self._fits(number, paper, address, name):
                     return number
-        return None
+        return self._in_crowd(paper, address, known)
+
+    def _in_crowd(self, paper: Paper, address: int, known: list[str]) -> int | None:
+        """One of many papers of the same title, each without a name of its own."""
+        if len(self._bearers.get(known[-1], ())) < _CROWD:
+            return None
+        name = crowd_name(paper)
+        if name not in self._bearers:
+            self._look_up([name])
+        fitting = (n for n in self._bearers.get(name, ())[:_CROWD])
+        return next((n for n in fitting if self._fits(n, paper, address, known[-1])), None)
 
     def _fits(self, number: int, paper: Paper, address: int, name: str) -> bool:
         """Whether a weak name, which others may bear too, means this paper."""
@@ -145,7 +161,11 @@ class Writer:
             return same_title or paper.abstract == other.abstract
         if here and paper.id and f"id:{paper.id}" not in self._names(number):
             return False  # its source calls it by another id
-        return same_work(paper, other) or (here and _unnamed(paper) and _unnamed(other))
+        if same_work(paper, other):
+            return True
+        # A mended record of a source that names its papers by their titles alone.
+        again = here and all(seen.run != self._run for seen in self._seen[number])
+        return again and _unnamed(paper) and _unnamed(other)
 
     def _names(self, number: int) -> set[str]:
         rows = self._db.execute("SELECT name FROM names WHERE number = ?", (number,))
@@ -158,33 +178,35 @@ class Writer:
         self._next_number += 1
         if own not in known and f"id:{own}" not in known:
             known = [*known, f"id:{own}"]
+        if len(self._bearers.get(f"title:{title_hash(paper.title)}", ())) >= _CROWD:
+            known = [*known, crowd_name(paper)]
         for name in known:
             self._bearers.setdefault(name, []).append(number)
         row = (own, *row[1:])
         self._waiting.append(NewPaper(number, row, facets(paper), known, self._now, self._now))
-        self._seen[number] = [self._record(number, paper, address, digest, None)]
+        self._record(number, paper, address, digest, None)
 
     def _free_id(self, paper: Paper) -> str:
         """Its id; with a tail where another paper has it, as by another source's numbering."""
         wanted = found = paper_id(paper)
-        tail = 1
+        tail = crowd_name(paper)[-8:]  # by what it says, so that it is the same another time
         while found in self._taken:
-            tail += 1
             found = f"{wanted}~{tail}"
             self._look_up_ids([found])
+            tail += "x"
         self._taken.add(found)
         return found
 
     def _record(
         self, number: int, paper: Paper, address: int, digest: int, fields: bytes | None
-    ) -> _Seen:
+    ) -> None:
         seen = _Seen(self._next_record, address, digest, self._run)
         self._next_record += 1
         self._new_records.append((seen.record, number, address, digest, self._run))
         if paper.raw or fields:
             raw = squeeze(paper.raw) if paper.raw else None
             self._bodies.append((seen.record, raw, fields))
-        return seen
+        self._remember(number, seen)
 
     def _flush(self) -> None:
         """Write what is new: many rows in one call cost half of what they cost one by one."""
@@ -203,12 +225,14 @@ class Writer:
         stale = [s for s in self._seen[number] if s.address == address and s.run != self._run]
         kept = [s for s in self._seen[number] if s not in stale]
         forget_records(self._db, [s.record for s in stale])
+        for seen in stale:
+            self._exact.pop((seen.address, seen.hash), None)
         self._seen[number] = kept
         if kept:
             self._keep_also(number, old, paper, address, digest)
             new = merge(self._fields(number, old), old.id)
         else:
-            self._seen[number] = [self._record(number, paper, address, digest, None)]
+            self._record(number, paper, address, digest, None)
             new = replace(paper, id=old.id, key=paper.key or old.key, raw="")
         return "replaced" if self._change(number, old, new, paper) else "unchanged"
 
@@ -216,8 +240,7 @@ class Writer:
         """Store a further record; from then on each of them carries its own fields."""
         for seen in self._seen[number]:
             keep_fields(self._db, seen.record, old)
-        new = self._record(number, paper, address, digest, pack(paper))
-        self._seen[number].append(new)
+        self._record(number, paper, address, digest, pack(paper))
         self._flush()
 
     def _fields(self, number: int, old: Paper) -> list[Paper]:
@@ -234,7 +257,7 @@ class Writer:
         return True
 
     def _rename(self, number: int, old: set[str], new: set[str]) -> None:
-        for name in old - new:
+        for name in {name for name in old - new if not name.startswith("crowd:")}:
             self._db.execute("DELETE FROM names WHERE name = ? AND number = ?", (name, number))
             if number in self._bearers.get(name, ()):
                 self._bearers[name].remove(number)
@@ -248,86 +271,25 @@ class Writer:
             self._touched.append((self._run, seen.record))
 
 
+def storable(paper: Paper) -> Paper:
+    """Without what no database takes: lone surrogates, and numbers of more than 64 bits."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(plain, value))
+        if isinstance(value, str):
+            return value.encode("utf-8", "replace").decode()
+        return value if value is None or abs(value) < 2**63 else None
+
+    values = {f.name: plain(getattr(paper, f.name)) for f in fields(paper) if f.name != "raw"}
+    return replace(paper, **values)
+
+
 def _next(db: sqlite3.Connection, table: str, column: str) -> int:
     """The next number: of papers, also past those that were removed since."""
     rows = db.execute(f"SELECT max({column}) FROM {table}").fetchone()
     used = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
     return max(rows[0] or 0, used[0] if used else 0) + 1
-
-
-def load(db: sqlite3.Connection, number: int) -> Paper:
-    row = db.execute(f"SELECT {COLUMNS} FROM papers WHERE number = ?", (number,)).fetchone()
-    return paper_of(row)
-
-
-def update_paper(db: sqlite3.Connection, number: int, paper: Paper, now: str) -> None:
-    db.execute(UPDATE, (*summed(row_of(paper)), now, number))
-    db.execute("DELETE FROM facets WHERE number = ?", (number,))
-    db.execute("INSERT INTO facets VALUES (?, ?, ?, ?, ?)", (number, *facets(paper)))
-    forget_twins(db, number)
-
-
-def remove_paper(db: sqlite3.Connection, number: int) -> None:
-    """Everything that is known of a paper, apart from its vectors."""
-    rows = db.execute("SELECT record FROM records WHERE number = ?", (number,))
-    forget_records(db, [row[0] for row in rows])
-    forget_twins(db, number)
-    for table in ("names", "facets", "papers"):
-        db.execute(f"DELETE FROM {table} WHERE number = ?", (number,))
-
-
-def drop_records(db: sqlite3.Connection, number: int, gone: set[int]) -> bool:
-    """Forget some records of a paper, and the paper with its last; whether it was."""
-    rows = db.execute("SELECT record FROM records WHERE number = ? ORDER BY record", (number,))
-    left = [row[0] for row in rows if row[0] not in gone]
-    if not left:
-        remove_paper(db, number)
-        return True
-    old = load(db, number)
-    kept = [fields_of(db, record) or old for record in left]
-    forget_records(db, list(gone))
-    new = merge(kept, old.id)
-    if new != old:
-        update_paper(db, number, new, datetime.now(UTC).isoformat(timespec="seconds"))
-    db.execute("DELETE FROM names WHERE number = ?", (number,))
-    found = {name for paper in (new, *kept) for name in names(paper)}
-    db.executemany("INSERT INTO names VALUES (?, ?)", [(name, number) for name in found])
-    return False
-
-
-def forget_twins(db: sqlite3.Connection, number: int) -> None:
-    db.execute("DELETE FROM sketches WHERE number = ?", (number,))
-    db.execute("DELETE FROM twins WHERE number = ?1 OR other = ?1", (number,))
-
-
-def forget_records(db: sqlite3.Connection, records: Iterable[int]) -> None:
-    for record in records:
-        db.execute("DELETE FROM records WHERE record = ?", (record,))
-        db.execute("DELETE FROM bodies WHERE record = ?", (record,))
-
-
-def fields_of(db: sqlite3.Connection, record: int) -> Paper | None:
-    """The fields of a record where they are kept apart from the paper's."""
-    row = db.execute("SELECT fields FROM bodies WHERE record = ?", (record,)).fetchone()
-    return unpack(row[0]) if row and row[0] else None
-
-
-def keep_fields(db: sqlite3.Connection, record: int, paper: Paper) -> None:
-    if fields_of(db, record) is None:
-        db.execute(
-            "INSERT INTO bodies VALUES (?, NULL, ?) "
-            "ON CONFLICT (record) DO UPDATE SET fields = excluded.fields",
-            (record, pack(paper)),
-        )
-
-
-def parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), _PART):
-        yield items[start : start + _PART]
-
-
-def marks(values: Sequence[Any]) -> str:
-    return ",".join("?" * len(values))
 
 
 def _earlier(paper: Paper, old: Paper) -> bool:

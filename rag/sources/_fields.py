@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
+from rag.errors import SourceUnreadable
+
+NONE: Mapping[str, str] = MappingProxyType({})
 # In order of preference: a record with `abstract` and `text` means its `abstract`.
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    "title": ("title",),
-    "abstract": ("abstract", "text", "summary", "abstract_text", "abstract_note"),
-    "authors": ("authors", "author"),
+    "title": ("title", "article_title", "paper_title", "document_title", "primary_title"),
+    "abstract": (
+        "abstract",
+        "text",
+        "summary",
+        "abstract_text",
+        "abstracttext",
+        "abstract_note",
+        "notes_abstract",
+    ),
+    "authors": ("authors", "author", "author_names", "creators", "creator"),
     "year": (
         "year",
         "publication_year",
+        "publicationyear",
+        "pub_year",
+        "pubyear",
         "date",
         "published",
         "publication_date",
+        "publicationdate",
+        "issued",
         "publishedat",
         "update_date",
     ),
@@ -23,13 +40,23 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         "journal",
         "booktitle",
         "journal_ref",
+        "journaltitle",
+        "journal_title",
+        "source_title",
         "publication_title",
+        "container_title",
         "conference",
     ),
     "url": ("url", "link"),
-    "categories": ("categories", "keywords", "subjects", "fields"),
+    "categories": ("categories", "keywords", "author_keywords", "subjects", "subject", "fields"),
     "doi": ("doi",),
     "arxiv_id": ("arxiv_id", "arxivid", "arxiv"),
+    "pmid": ("pmid", "pubmed_id", "pubmedid"),
+    "openalex_id": ("openalex_id", "openalexid", "openalex"),
+    "version": ("version",),
+    "key": ("citation_key", "citekey", "bibtex_key", "key"),
+    "language": ("language", "lang", "langid"),
+    "license": ("license", "licence", "rights"),
     "id": ("_id", "doc_id", "id", "paper_id", "paperid"),
 }
 _MEANING = {
@@ -39,7 +66,8 @@ _MEANING = {
 
 def meaning(name: str) -> tuple[str, int] | None:
     """Our field for a name of theirs, and how far down the order of preference it stands."""
-    return _MEANING.get(name.strip().lower().replace(" ", "_").replace("-", "_"))
+    found = _MEANING.get(name)
+    return found or _MEANING.get(name.strip().lower().replace(" ", "_").replace("-", "_"))
 
 
 def known(names: Iterable[str]) -> set[str]:
@@ -47,8 +75,20 @@ def known(names: Iterable[str]) -> set[str]:
     return {found[0] for name in names if (found := meaning(name))}
 
 
-def pick(record: Mapping[str, object]) -> dict[str, object]:
-    """Take what we know from a record of theirs, the preferred name where several have a value."""
+def check_fields(fields: Mapping[str, str]) -> None:
+    """Raise SourceUnreadable where a mapping (ours -> theirs) names a field that no paper has."""
+    for name in fields:
+        if name not in ALIASES:
+            raise SourceUnreadable(
+                f"no field of a paper is called '{name}'. Use --map with: {', '.join(ALIASES)}."
+            )
+
+
+def pick(record: Mapping[str, object], fields: Mapping[str, str] = NONE) -> dict[str, object]:
+    """Take what we know from a record of theirs, the preferred name where several have a value.
+
+    `fields` maps ours to theirs, also inside: `attributes.summary`, `authors.0.name`.
+    """
     best: dict[str, tuple[int, object]] = {}
     for name, value in record.items():
         found = meaning(name)
@@ -57,4 +97,23 @@ def pick(record: Mapping[str, object]) -> dict[str, object]:
         field, rank = found
         if field not in best or rank < best[field][0]:
             best[field] = (rank, value)
-    return {field: value for field, (_, value) in best.items()}
+    picked = {field: value for field, (_, value) in best.items()}
+    if fields:
+        picked.update((field, _dig(record, name)) for field, name in fields.items())
+    return picked
+
+
+def _dig(record: Mapping[str, object], name: str) -> object:
+    if name in record:
+        return record[name]
+    found: object = record
+    for part in name.split("."):
+        if isinstance(found, Mapping):
+            found = found.get(part)
+        elif isinstance(found, (list, tuple)) and part.isdecimal() and int(part) < len(found):
+            found = found[int(part)]
+        elif isinstance(found, (list, tuple)):
+            found = [item.get(part) for item in found if isinstance(item, Mapping)]
+        else:
+            return None
+    return found

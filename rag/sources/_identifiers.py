@@ -1,4 +1,4 @@
-"""DOIs, arXiv ids and web addresses, as people write them -> one form each."""
+"""DOIs, other ids of papers, and web addresses, as people write them -> one form each."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ _ARXIV = re.compile(
            | (?:https?://(?:dx\.|www\.)?doi\.org/|doi:\s*)? 10\.48550/arxiv\. )?
         (?: (?P<new>{_MONTH}\.[0-9]{{4,5}})
           | (?P<archive>{_ARCHIVES}) (?:\.[a-z]{{2}})? / (?P<number>{_MONTH}[0-9]{{3}}) )
-        (?:v[0-9]+)? (?:\.pdf)? /? (?:[?\#].*)?""",
+        (?:v(?P<version>[0-9]{{1,3}}))? (?:\.pdf)? /? (?:[?\#].*)?""",
     re.IGNORECASE | re.VERBOSE,
 )
 _DOI = re.compile(
     r"(?:https?://(?:dx\.|www\.)?doi\.org/|doi:\s*)?(10\.[0-9]{4,9}/\S+)", re.IGNORECASE
+)
+_PMID = re.compile(
+    r"(?:pmid:?\s*|https?://(?:www\.)?(?:ncbi\.nlm\.nih\.gov/pubmed|pubmed\.ncbi\.nlm\.nih\.gov)/)?"
+    r"([0-9]{1,9})/?",
+    re.IGNORECASE,
+)
+_OPENALEX = re.compile(
+    r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?(W[0-9]{2,12})", re.IGNORECASE
 )
 _WEB = re.compile(r"https?://[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _BARE = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/[^\s<>\"{}|\\^`]+", re.IGNORECASE)
@@ -29,10 +37,17 @@ _BARE = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/[^\s<>\"{}|\\^`]+", re.IGNORECAS
 
 def arxiv_id(text: str) -> str | None:
     """`1812.06145` from `arXiv:1812.06145v2`, an arxiv.org address or an arXiv DOI."""
+    found = arxiv_version(text)
+    return found[0] if found else None
+
+
+def arxiv_version(text: str) -> tuple[str, int | None] | None:
+    """`arxiv_id`, and the version where the text names one."""
     match = _ARXIV.fullmatch(text.strip())
     if not match:
         return None
-    return match["new"] or f"{match['archive'].lower()}/{match['number']}"
+    version = int(match["version"] or 0) or None
+    return match["new"] or f"{match['archive'].lower()}/{match['number']}", version
 
 
 def arxiv_year(identifier: str | None) -> int | None:
@@ -43,8 +58,20 @@ def arxiv_year(identifier: str | None) -> int | None:
 
 def doi(text: str) -> str | None:
     """`10.1145/3292500.3330701`, in lower case and without `https://doi.org/`."""
-    match = _DOI.fullmatch(text.strip())
+    match = _DOI.fullmatch(text.strip()) if text else None
     return match[1].lower().rstrip(".,;") if match else None
+
+
+def pmid(text: str) -> str | None:
+    """`31452104`, from the number, `PMID: ...` or an address at PubMed."""
+    match = _PMID.fullmatch(text.strip())
+    return match[1].lstrip("0") or None if match else None
+
+
+def openalex_id(text: str) -> str | None:
+    """`W2741809807`, from the name or the address of a work at OpenAlex."""
+    match = _OPENALEX.fullmatch(text.strip()) if text else None
+    return match[1].upper() if match else None
 
 
 def web_address(text: str) -> str | None:

@@ -7,7 +7,8 @@ from itertools import count
 from typing import NamedTuple, TextIO
 
 from rag.errors import SourceUnreadable
-from rag.sources._open import Damaged, empty, open_text
+from rag.sources._open import empty, open_text
+from rag.sources._unpack import Damaged
 
 MAX_LINE = 16 * 2**20  # characters: an abstract of 10 MB is still reported as just that
 _SHOWN = 200

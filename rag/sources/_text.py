@@ -11,6 +11,7 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
+_LIGATURE = re.compile("[\ufb00-\ufb06]")  # as PDFs have them: no search for "find" would meet one
 _MAX_MARKS = 30  # Unicode's own limit for text that is safe to stream (UAX 15)
 _LONG_RUN = re.compile(rf"[^\w\s\x00-\x7f]{{{_MAX_MARKS + 1},}}")
 _DAMAGED_SHARE = 0.2
@@ -18,7 +19,10 @@ _DAMAGED_SHARE = 0.2
 
 def clean(text: str) -> str:
     """Compose (NFC), drop what cannot be seen, and turn each run of whitespace into one space."""
-    if not (text.isascii() and text.isprintable()):
+    if text.isascii() and text.isprintable():
+        if "  " not in text:
+            return text.strip()  # most text is clean: this is for speed
+    else:
         text = _compose(_UNSEEN.sub("", text))
     return " ".join(text.split())
 
@@ -27,6 +31,8 @@ def _compose(text: str) -> str:
     """NFC, in linear time: it sorts a run of combining marks quadratically, so runs are cut."""
     if text.isascii():
         return text
+    if _LIGATURE.search(text):
+        text = _LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found.group()), text)
     return _LONG_RUN.sub(_thin, unicodedata.normalize("NFC", _LONG_RUN.sub(_thin, text)))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rag.errors import SourceUnreadable
+from rag.sources._unpack import SUFFIXES
 from rag.sources.jsonl import read_objects
 from rag.types import Record
 
-_CORPUS = ("corpus.jsonl", "corpus.jsonl.gz")
-_BESIDE = ("qrels", "queries.jsonl", "queries.jsonl.gz")
+_CORPUS = ("corpus.jsonl", *(f"corpus.jsonl{suffix}" for suffix in SUFFIXES))
+_BESIDE = ("qrels", "queries.jsonl", *(f"queries.jsonl{suffix}" for suffix in SUFFIXES))
 
 
 class Beir:
@@ -28,6 +29,13 @@ def is_beir(folder: Path) -> bool:
 def is_corpus(file: Path) -> bool:
     """Whether a file is the corpus of a BEIR dataset."""
     return file.name in _CORPUS and is_beir(file.parent)
+
+
+def corpora_in(names: Sequence[str]) -> list[str]:
+    """Those of these files that are the corpus of a BEIR dataset, which comes as a .zip."""
+    found = set(names)
+    pairs = ((name, name.rpartition("/")[0]) for name in names if name.endswith("/corpus.jsonl"))
+    return [name for name, folder in pairs if f"{folder}/queries.jsonl" in found]
 
 
 def _has(folder: Path, names: tuple[str, ...]) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from rag.errors import SourceUnreadable
-from rag.sources._fields import ALIASES, known, pick
+from rag.sources._fields import ALIASES, NONE, known, pick
 from rag.sources._lines import Line, read_lines
 from rag.sources._paper import MAX_ABSTRACT, make_paper, reject
 from rag.types import Record, Rejected
@@ -25,30 +26,41 @@ class _Row(NamedTuple):
 
 
 class Csv:
-    delimiters = ",;"
+    delimiters = ",;\t|"
+    takes_fields = True
+
+    def __init__(self, fields: Mapping[str, str] = NONE) -> None:
+        self._fields = fields
 
     def read(self, address: str) -> Iterator[Record]:
         lines = read_lines(address)
         header = next((line.text for line in lines if line.text.strip()), "")
-        delimiter = sniff(header, self.delimiters)
+        delimiter = sniff(header, self.delimiters, self._fields)
         if delimiter is None:
-            raise SourceUnreadable(_no_columns(address, header))
+            raise SourceUnreadable(_no_columns(address, header, self._fields))
         names = _cells(header, delimiter)
         for row in _Rows(lines, address, delimiter, len(names)):
-            if isinstance(row, Rejected):
-                yield row
-            else:
-                fields = pick(dict(zip(names, row.cells, strict=False)))
-                yield make_paper(fields, address, row.number, row.raw)
+            record: Record = row if isinstance(row, Rejected) else self._record(row, names, address)
+            if isinstance(record, Rejected):
+                record = replace(record, head=header)
+            yield record
+
+    def _record(self, row: _Row, names: list[str], address: str) -> Record:
+        cells = dict(zip(names, row.cells, strict=False))
+        return make_paper(pick(cells, self._fields), address, row.number, row.raw)
 
 
 class Tsv(Csv):
     delimiters = "\t"
 
 
-def sniff(header: str, delimiters: str) -> str | None:
-    """Return the delimiter under which a header names a title and an abstract."""
-    return next((d for d in delimiters if known(_cells(header, d)) >= _NEEDED), None)
+def sniff(header: str, delimiters: str, fields: Mapping[str, str] = NONE) -> str | None:
+    """Return the delimiter under which a header names a title and an abstract, and `fields`."""
+    return next((d for d in delimiters if _covers(_cells(header, d), fields)), None)
+
+
+def _covers(names: list[str], fields: Mapping[str, str]) -> bool:
+    return known(names) | set(fields) >= _NEEDED and set(fields.values()) <= set(names)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -58,11 +70,17 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return line.split(delimiter)
 
 
-def _no_columns(address: str, header: str) -> str:
-    titles, abstracts = ", ".join(ALIASES["title"]), ", ".join(ALIASES["abstract"])
+def _no_columns(address: str, header: str, fields: Mapping[str, str]) -> str:
+    if fields:
+        return (
+            f"{address} has not the columns {', '.join(fields.values())}; its first line is "
+            f"'{header[:_SHOWN]}'. Name columns of it with --map title=...,abstract=...."
+        )
+    titles, abstracts = ALIASES["title"][0], ", ".join(ALIASES["abstract"])
     return (
         f"{address} has no columns for a title and an abstract; its first line is "
-        f"'{header[:_SHOWN]}'. Name one column {titles} and one of: {abstracts}."
+        f"'{header[:_SHOWN]}'. Say which they are with --map title=...,abstract=..., or name them "
+        f"{titles} and one of: {abstracts}."
     )
 
 

@@ -7,7 +7,7 @@ and no furniture of the page.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rag.errors import SourceUnreadable
@@ -44,7 +44,7 @@ _NOT_ITS_OWN = re.compile(r"https?://(?:[\w-]+\.)*(?:arxiv|creativecommons)\.org
 class HfPage:
     def read(self, address: str) -> Iterator[Record]:
         empty = True
-        for record in _records(address):
+        for record in page_records(read_lines(address), address):
             empty = False
             yield record
         if empty:
@@ -64,9 +64,10 @@ def looks_like_page(text: str) -> bool:
     return False
 
 
-def _records(address: str) -> Iterator[Record]:
+def page_records(lines: Iterable[Line], address: str) -> Iterator[Record]:
+    """The papers in the lines of a page, as `HfPage` finds them."""
     title: Line | None = None
-    for line in read_lines(address):
+    for line in lines:
         text = line.text.strip()
         if line.problem:
             yield reject(address, line.number, line.problem, line.text)

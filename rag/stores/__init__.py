@@ -12,6 +12,7 @@ from rag.types import Chunk, Paper
 
 STORES: dict[str, str] = {
     "chroma": "rag.stores.chroma:ChromaStore",
+    "compact": "rag.stores.compact:CompactStore",
     "memory": "rag.stores.memory:MemoryStore",
 }
 

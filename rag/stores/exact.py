@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -60,6 +60,14 @@ class ExactVectors:
             [self._matrix[rows[i : i + _BLOCK]] @ vector for i in range(0, len(rows), _BLOCK)]
         )
         return best(names, scores, k)
+
+    def names(self) -> list[str]:
+        return list(self._rows)
+
+    def blocks(self, names: Sequence[str]) -> Iterator[Floats]:
+        """All vectors of these names, some thousand rows at a time."""
+        for start in range(0, len(names), _BLOCK):
+            yield self.get(names[start : start + _BLOCK])
 
     def __len__(self) -> int:
         return len(self._rows)

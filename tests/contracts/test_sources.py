@@ -1,21 +1,30 @@
 """What every source of papers does, whatever its format. A new format needs a line in SAMPLES."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
+import random
 import tracemalloc
+import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
+from xml.sax.saxutils import escape
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import SourceError, SourceNotFound, SourceUnreadable
 from rag.registry import lookup
-from rag.sources import SOURCES, guess
+from rag.sources import SOURCES, Meter, guess, open_source
 from rag.types import Paper, Rejected
 
 TITLES = ("Herding Squirrels with Sparse Maps", "Moss as a Clock: Slow Signals in Wet Forests")
@@ -34,44 +43,131 @@ class Sample(NamedTuple):
     """A file in which `bad` is the line of the one bad record, between two good ones."""
 
     file: str
-    text: Callable[[tuple[str, str], tuple[str, str]], str]
     bad: int
     head: str
+    wrong: str
     record: Callable[[str, str], str]
+    tail: str = ""
+
+    def text(self, one, two):
+        return self.head + self.record(*one) + self.wrong + self.record(*two) + self.tail
 
 
 def _json(**fields: str) -> str:
     return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
-def _rows(head: str, bad: str, record: Callable[[str, str], str]) -> Callable[..., str]:
-    return lambda one, two: head + record(*one) + bad + record(*two)
+def _element(title: str, abstract: str) -> str:
+    return " " + _json(title=title, abstract=abstract).strip() + ",\n"
 
 
-def _sample(file: str, head: str, bad: str, line: int, record: Callable[[str, str], str]) -> Sample:
-    return Sample(file, _rows(head, bad, record), line, head, record)
+def _bibtex(title: str, abstract: str) -> str:
+    return f"@article{{byron20,\n  title = {{{title}}},\n  abstract = {{{abstract}}}\n}}\n\n"
 
 
+def _ris(title: str, abstract: str) -> str:
+    return f"TY  - JOUR\nTI  - {title}\nAB  - {abstract}\nER  - \n\n"
+
+
+def _medline(title: str, abstract: str) -> str:
+    return f"PMID- 123\nTI  - {title}\nAB  - {abstract}\n\n"
+
+
+def _pubmed(title: str, abstract: str) -> str:
+    return (
+        "<PubmedArticle><MedlineCitation><PMID>123</PMID><Article>"
+        f"<ArticleTitle>{escape(title)}</ArticleTitle>"
+        f"<Abstract><AbstractText>{escape(abstract)}</AbstractText></Abstract>"
+        "</Article></MedlineCitation></PubmedArticle>\n"
+    )
+
+
+def _entry(title: str, abstract: str) -> str:
+    return f"<entry><title>{escape(title)}</title><summary>{escape(abstract)}</summary></entry>\n"
+
+
+def _shown(title: str, abstract: str) -> str:
+    return f"<article><h3>{escape(title)}</h3>\n<p>{escape(abstract)}</p></article>\n"
+
+
+def _reject(title: str, abstract: str) -> str:
+    raw = json.dumps({"title": title, "abstract": abstract}, ensure_ascii=False)
+    return _json(source="a.jsonl", line=7, reason="no title", raw=raw, format="jsonl")
+
+
+ATOM = '<?xml version="1.0"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n'
+PUBMED = (
+    '<?xml version="1.0"?>\n<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle//EN" '
+    '"https://dtd.example/pubmed.dtd">\n<PubmedArticleSet>\n'
+)
 SAMPLES = {
-    "jsonl": _sample(
-        "papers.jsonl", "", '{"title": "cut\n', 2, lambda t, a: _json(title=t, abstract=a)
+    "arxiv_atom": Sample(
+        "feed.xml", 4, ATOM, "<entry><title>cut</titel></entry>\n", _entry, "</feed>\n"
     ),
-    "beir": _sample(
-        "corpus.jsonl", "", "[1, 2]\n", 2, lambda t, a: _json(_id="7", title=t, text=a)
+    "beir": Sample(
+        "corpus.jsonl", 2, "", "[1, 2]\n", lambda t, a: _json(_id="7", title=t, text=a)
     ),
-    "csv": _sample(
-        "papers.csv", "title,abstract\n", "one,two,three\n", 3, lambda t, a: f'"{t}","{a}"\n'
+    "bibtex": Sample("papers.bib", 6, "", "@article{cut, title = {So\n\n", _bibtex),
+    "csv": Sample(
+        "papers.csv", 3, "title,abstract\n", "one,two,three\n", lambda t, a: f'"{t}","{a}"\n'
     ),
-    "tsv": _sample("papers.tsv", "title\tabstract\n", "alone\n", 3, lambda t, a: f"{t}\t{a}\n"),
-    "hf_page": _sample(
-        "page.txt", "Subscribe\n\n", STRAY + "\n\n", 7, lambda t, a: f"{t}\n\n{a}\n\n"
+    "hf_html": Sample(
+        "page.html", 4, "<!DOCTYPE html><html>\n", f"<p>{STRAY}</p>\n", _shown, "</html>\n"
     ),
-}
+    "hf_page": Sample(
+        "page.txt", 7, "Subscribe\n\n", STRAY + "\n\n", lambda t, a: f"{t}\n\n{a}\n\n"
+    ),
+    "json": Sample("papers.json", 3, "[\n", ' {"title": cut},\n', _element, "]\n"),
+    "jsonl": Sample(
+        "papers.jsonl", 2, "", '{"title": "cut\n', lambda t, a: _json(title=t, abstract=a)
+    ),
+    "medline": Sample("pubmed.nbib", 5, "", "PMID- 7\nTI  - Alone\n\n", _medline),
+    "pubmed_xml": Sample(
+        "pubmed.xml", 5, PUBMED, "<PubmedArticle><b></PubmedArticle>\n", _pubmed,
+        "</PubmedArticleSet>\n",
+    ),
+    "rejected": Sample("rejected.jsonl", 2, "", '{"source": "cut\n', _reject),
+    "ris": Sample("papers.ris", 6, "", "TY  - JOUR\nTI  - Alone\n\n", _ris),
+    "text": Sample(
+        "papers.txt", 6, "", "Title: Alone\n\n",
+        lambda t, a: f"Title: {t}\nAuthors: Ada Byron\n\nAbstract: {a}\n\n",
+    ),
+    "tsv": Sample("papers.tsv", 3, "title\tabstract\n", "alone\n", lambda t, a: f"{t}\t{a}\n"),
+}  # fmt: skip
+BINARY = {"parquet"}  # not text; what all formats have in common is tried on it too
+WHOLE = {"hf_html"}  # one page, held in memory, of which there is a limit
+NOT_IN_LINES = {"arxiv_atom", "hf_html", "json", "pubmed_xml"}
 GOOD = tuple(zip(TITLES, ABSTRACTS, strict=True))
+PACKERS = {
+    "": bytes, ".gz": gzip.compress, ".bz2": lambda data: bz2.compress(data, 1),
+    ".xz": lzma.compress, ".zst": zstd.compress,
+}  # fmt: skip
+
+
+def _parquet(*rows: tuple[str | None, str | None]) -> bytes:
+    titles, abstracts = zip(*rows, strict=True)
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"title": titles, "abstract": abstracts, "vector": titles}), buffer)
+    return buffer.getvalue()
+
+
+def file_name(name: str) -> str:
+    return "papers.parquet" if name == "parquet" else SAMPLES[name].file
+
+
+def good_bad_good(name: str) -> bytes:
+    if name == "parquet":
+        return _parquet(GOOD[0], ("Alone", None), GOOD[1])
+    return SAMPLES[name].text(*GOOD).encode()
+
+
+@pytest.fixture(params=sorted(set(SOURCES) - BINARY))
+def name(request):
+    return request.param
 
 
 @pytest.fixture(params=sorted(SOURCES))
-def name(request):
+def any_name(request):
     return request.param
 
 
@@ -97,6 +193,13 @@ def _reader(name):
     return lookup("source", name, SOURCES)()
 
 
+def shown(records):
+    return [r.title if isinstance(r, Paper) else Rejected for r in records]
+
+
+EXPECTED = [TITLES[0], Rejected, TITLES[1]]
+
+
 def test_yields_every_good_record_and_says_what_is_wrong_with_the_bad(read, sample, tmp_path):
     first, bad, second = read(sample.text(*GOOD))
     assert [(p.title, p.abstract) for p in (first, second)] == list(GOOD)
@@ -104,37 +207,98 @@ def test_yields_every_good_record_and_says_what_is_wrong_with_the_bad(read, samp
     assert bad.line == sample.bad
     assert bad.source == str(tmp_path / sample.file)
     assert bad.reason
-    assert sample.text(*GOOD).split("\n")[sample.bad - 1].startswith(bad.raw[:20])
+    at = sample.text(*GOOD).split("\n")[sample.bad - 1]
+    assert bad.raw.split("\n")[0][:20] in at
     assert bad.raw
 
 
-def test_is_guessed(name, sample, tmp_path):
-    path = tmp_path / sample.file
-    path.write_text(sample.text(*GOOD), encoding="utf-8")
-    if name == "beir":
+def test_keeps_the_text_that_a_paper_was_made_from(any_name, tmp_path):
+    path = tmp_path / file_name(any_name)
+    path.write_bytes(good_bad_good(any_name))
+    first, _, second = open_source(str(path), any_name)
+    for paper, (title, abstract) in ((first, GOOD[0]), (second, GOOD[1])):
+        assert title in paper.raw
+        assert abstract[:100] in paper.raw
+
+
+def test_is_guessed(any_name, tmp_path):
+    path = tmp_path / file_name(any_name)
+    path.write_bytes(good_bad_good(any_name))
+    if any_name == "beir":
         (tmp_path / "qrels").mkdir()
-    assert guess(str(path)) == name
+    assert guess(str(path)) == any_name
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_reads_what_is_packed(any_name, suffix, tmp_path):
+    path = tmp_path / (file_name(any_name) + suffix)
+    path.write_bytes(PACKERS[suffix](good_bad_good(any_name)))
+    if any_name == "beir":
+        (tmp_path / "qrels").mkdir()
+    assert guess(str(path)) == any_name
+    meter = Meter()
+    assert shown(open_source(str(path), meter=meter)) == EXPECTED
+    assert meter.done >= meter.total == path.stat().st_size
+
+
+def test_reads_what_is_in_a_zip(any_name, tmp_path):
+    path = tmp_path / "papers.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"deep/{file_name(any_name)}", good_bad_good(any_name))
+        archive.writestr("README.md", "# Papers")
+        if any_name == "beir":
+            archive.writestr("deep/queries.jsonl", "{}")
+    assert shown(open_source(str(path))) == EXPECTED
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_reads_standard_input(any_name, suffix, monkeypatch):
+    data = PACKERS[suffix](good_bad_good(any_name))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert shown(open_source("-", any_name)) == EXPECTED
+
+
+def test_a_reject_that_was_mended_is_taken(any_name, tmp_path):
+    path = tmp_path / file_name(any_name)
+    path.write_bytes(good_bad_good(any_name))
+    rejects = tmp_path / "again.jsonl"
+    _, bad, _ = open_source(str(path), any_name)
+    assert bad.format
+    rejects.write_text(json.dumps(asdict(bad)))
+    assert guess(str(rejects)) == "rejected"
+    assert shown(open_source(str(rejects))) == [Rejected]
+    # What a person would put in its place, in the format that the reject names.
+    mended = _json(title=TITLES[0], abstract=ABSTRACTS[0])
+    if bad.format in SAMPLES and bad.format != "json":
+        mended = SAMPLES[bad.format].record(*GOOD[0])
+    rejects.write_text(json.dumps({**asdict(bad), "raw": mended.strip()}))
+    (paper,) = open_source(str(rejects))
+    assert (paper.title, paper.abstract) == GOOD[0]
 
 
 @pytest.mark.parametrize(
     "data", [b"", b" \n\n \r\n\t\n", b"\xef\xbb\xbf", b"\xff\xfe", gzip.compress(b"")]
 )
-def test_empty_is_unreadable(read, data):
-    with pytest.raises(SourceUnreadable, match="is empty"):
-        read(data)
+def test_empty_is_unreadable(any_name, tmp_path, data):
+    path = tmp_path / file_name(any_name)
+    path.write_bytes(data)
+    with pytest.raises(SourceUnreadable, match=r"is empty|cannot read"):
+        list(_reader(any_name).read(str(path)))
 
 
 @pytest.mark.parametrize(
     "data", [bytes(range(256)) * 40, b"\0" * 5000, b"%PDF-1.7\n" + b"text " * 99, b"\x89PNG\0\0\1"]
 )
-def test_binary_is_unreadable(read, data):
+def test_binary_is_unreadable(any_name, tmp_path, data):
+    path = tmp_path / "binary"
+    path.write_bytes(data)
     with pytest.raises(SourceUnreadable):
-        read(data)
+        list(_reader(any_name).read(str(path)))
 
 
-def test_missing_is_not_found(name, tmp_path):
+def test_missing_is_not_found(any_name, tmp_path):
     with pytest.raises(SourceNotFound, match=r"no such file: .*nowhere\.x\. Check the path"):
-        list(_reader(name).read(str(tmp_path / "nowhere.x")))
+        list(_reader(any_name).read(str(tmp_path / "nowhere.x")))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -145,12 +309,19 @@ def test_encodings_and_line_ends_change_nothing(read, sample, encoding, end):
     assert read((mark + text).replace("\n", end).encode(encoding)) == read(text)
 
 
-def test_invalid_utf8_is_replaced_and_the_paper_kept(read, sample):
+def test_latin_1_is_read_as_such(read, sample):
     title, abstract = GOOD[0]
     text = sample.text((title, abstract.replace("forest", "f\u00f6rest")), GOOD[1])
     paper = read(text.encode("latin-1"))[0]
     assert isinstance(paper, Paper)
-    assert "f\ufffdrest" in paper.abstract
+    assert "f\u00f6rest" in paper.abstract
+
+
+def test_bytes_of_no_known_encoding_are_replaced(read, sample):
+    text = sample.text((TITLES[0], ABSTRACTS[0].replace("forest", "WOODS")), GOOD[1])
+    paper = read(text.encode().replace(b"WOODS", b"\xfe\xff\xfe\xff"))[0]
+    assert isinstance(paper, Paper)
+    assert "\ufffd" in paper.abstract
 
 
 def test_gz_equals_plain(read, sample):
@@ -162,14 +333,22 @@ def test_gz_equals_plain(read, sample):
     assert (unpacked[1].line, unpacked[1].raw) == (plain[1].line, plain[1].raw)
 
 
-def test_a_gz_cut_short_gives_what_is_left_and_a_reject(read, sample):
-    text = sample.head + "".join(
-        sample.record(f"{TITLES[0]} {n}", ABSTRACTS[0]) for n in range(999)
-    )
-    records = read(gzip.compress(text.encode())[:-200], sample.file + ".gz")
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_what_is_packed_and_cut_short_gives_what_is_left_and_a_reject(read, name, suffix):
+    if name in WHOLE:
+        pytest.skip("a page is read whole or not at all")
+    packed = PACKERS[suffix](_many(SAMPLES[name], 999).encode())
+    records = read(packed[: -len(packed) // 20], SAMPLES[name].file + suffix)
     assert isinstance(records[0], Paper)
     assert "damaged" in records[-1].reason
     assert records[-1].line > 1
+
+
+def _many(sample: Sample, count: int) -> str:
+    rng = random.Random(5)
+    words = [f"{rng.getrandbits(64):x}" for _ in range(count)]
+    records = (sample.record(f"{TITLES[0]} {word}", ABSTRACTS[0]) for word in words)
+    return sample.head + "".join(records) + sample.tail
 
 
 def test_text_ends_lines_only_where_lines_end(read, sample):
@@ -182,15 +361,17 @@ def test_a_paper_that_stands_there_twice_comes_out_twice(read, sample):
     assert first == second
 
 
-def test_an_abstract_of_ten_megabytes_is_rejected_and_the_next_kept(read, sample):
+def test_an_abstract_of_ten_megabytes_is_rejected_and_the_next_kept(read, name, sample):
     huge = "word " * (2 * 2**20)
     rejected, *_, last = read(sample.text((TITLES[0], huge), GOOD[1]))
-    assert "the limit is 50,000" in rejected.reason
-    assert len(rejected.raw) <= 2000
+    assert "the limit is 50,000" in rejected.reason or name == "rejected"
+    assert len(rejected.raw) <= 100_000
     assert last.title == TITLES[1]
 
 
-def test_a_line_over_the_limit_is_skipped(read, sample, monkeypatch):
+def test_a_line_over_the_limit_is_skipped(read, name, sample, monkeypatch):
+    if name in NOT_IN_LINES:
+        pytest.skip("this format is not made of lines")
     monkeypatch.setattr("rag.sources._lines.MAX_LINE", 3000)
     rejected, *_, last = read(sample.text((TITLES[0], "z" * 9000), GOOD[1]))
     assert "the limit is 3,000" in rejected.reason
@@ -199,23 +380,26 @@ def test_a_line_over_the_limit_is_skipped(read, sample, monkeypatch):
 
 
 def test_streams_in_bounded_memory(name, sample, tmp_path):
+    if name in WHOLE:
+        pytest.skip("a page is held whole, up to a limit")
     path = tmp_path / sample.file
-    block = "".join(sample.record(f"{TITLES[0]} {n}", ABSTRACTS[0]) for n in range(1000))
-    path.write_text(sample.head + block * 5, encoding="utf-8")
+    path.write_text(_many(sample, 2000), encoding="utf-8")
+    records = _reader(name).read(str(path))
+    assert sum(1 for _ in islice(records, 400)) == 400  # by now, all is imported
     tracemalloc.start()
     try:
-        records = _reader(name).read(str(path))
-        assert all(isinstance(record, Paper) for record in islice(records, 10))
-        assert tracemalloc.get_traced_memory()[1] < 700_000
-        assert sum(1 for _ in records) == 4_990
-        assert tracemalloc.get_traced_memory()[1] < 700_000 < path.stat().st_size / 2
+        assert sum(1 for _ in islice(records, 400)) == 400
+        before = tracemalloc.get_traced_memory()[1]
+        assert sum(isinstance(record, Paper) for record in records) == 1200
+        assert tracemalloc.get_traced_memory()[1] < before + 100_000 < 900_000
     finally:
         tracemalloc.stop()
 
 
 def test_takes_no_more_than_it_needs(name, sample, monkeypatch):
-    block = "".join(sample.record(f"{TITLES[0]} {n}", ABSTRACTS[0]) for n in range(1000))
-    stream = io.BytesIO((sample.head + block * 3).encode())
+    if name in WHOLE:
+        pytest.skip("a page is held whole, up to a limit")
+    stream = io.BytesIO(_many(sample, 3000).encode())
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(stream)))
     assert isinstance(next(iter(_reader(name).read("-"))), Paper)
     assert stream.tell() < 200_000 < len(stream.getvalue())
@@ -225,15 +409,15 @@ def test_takes_no_more_than_it_needs(name, sample, monkeypatch):
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(cuts=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4), st.integers(0, 9))))
-def test_a_mutated_file_raises_nothing_but_source_errors(name, sample, tmp_path, cuts):
-    data = sample.text(*GOOD).encode()
+def test_a_mutated_file_raises_nothing_but_source_errors(any_name, tmp_path, cuts):
+    data = good_bad_good(any_name)
     for place, inserted, removed in cuts:
         at = int(place * len(data))
         data = data[:at] + inserted + data[at + removed :]
-    path: Path = tmp_path / sample.file
+    path: Path = tmp_path / file_name(any_name)
     path.write_bytes(data)
     try:
-        records = list(_reader(name).read(str(path)))
+        records = list(_reader(any_name).read(str(path)))
     except SourceError as error:
         assert str(error).endswith(".")
     else:

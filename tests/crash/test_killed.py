@@ -7,14 +7,11 @@ makes of it is not, so each run looks at other moments.
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,46 +19,16 @@ from typing import Any
 import pytest
 
 from rag.types import Paper
-from tests.conftest import ROOT, make_papers
+from tests.conftest import make_papers
 
-LIMIT = 64 * 2**20  # bytes of a file: a damaged index once grew one to 64 GB
+Run = Callable[..., dict[str, Any]]
 SEQUENCES, KILLS = 6, 10  # 60 kills, ten on each home
-
-
-class Worker:
-    """Commands run in forks of a process that has imported everything."""
-
-    def __init__(self) -> None:
-        env = {**os.environ, "FOOTNOTED_EMBEDDING_NAME": "hashing", "PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.crash.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env,
-        )  # fmt: skip
-
-    def __call__(self, *words: str, after: float | None = None) -> dict[str, Any]:
-        assert self._process.stdin
-        assert self._process.stdout
-        order = {"words": list(words), "after": after, "limit": LIMIT}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        done: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return done
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Worker]:
-    worker = Worker()
-    yield worker
-    worker.close()
 
 
 class Sequence:
     """One home that is ingested into and killed, and what must be in it by now."""
 
-    def __init__(self, run: Worker, folder: Path, seed: int) -> None:
+    def __init__(self, run: Run, folder: Path, seed: int) -> None:
         self._run = run
         self._rng = random.Random(seed)
         self._home, self._file = str(folder / "home"), folder / "papers.jsonl"
@@ -151,7 +118,7 @@ class Sequence:
             assert all("footnoted ingest" in line for line in lines), done
 
 
-def _sequence(run: Worker, folder: Path, seed: int, kills: int) -> int:
+def _sequence(run: Run, folder: Path, seed: int, kills: int) -> int:
     sequence = Sequence(run, folder, seed)
     rounds = 0
     while sequence.kills < kills:
@@ -165,12 +132,12 @@ def _sequence(run: Worker, folder: Path, seed: int, kills: int) -> int:
 
 
 @pytest.mark.parametrize("seed", range(SEQUENCES))
-def test_killed_again_and_again(run: Worker, tmp_path: Path, seed: int) -> None:
+def test_killed_again_and_again(run: Run, tmp_path: Path, seed: int) -> None:
     assert _sequence(run, tmp_path, seed, KILLS) == KILLS
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(100, 110))
-def test_killed_for_a_long_time(run: Worker, tmp_path: Path, seed: int) -> None:
+def test_killed_for_a_long_time(run: Run, tmp_path: Path, seed: int) -> None:
     assert _sequence(run, tmp_path, seed, 50) == 50

@@ -1,9 +1,10 @@
 """Runs `footnoted` in processes that start at once, and kills them when told to.
 
 What is slow to import is imported here, once; each command then runs in a fork of this process.
-Reads a JSON object a line (`words`, `after`: seconds until SIGKILL or null, `limit`: bytes a file
-may have) and writes one: `status` (negative for a signal), `out`, `err`, `read`: the records that
-the command had reported as stored.
+Reads a JSON object a line and writes one. Read are `words`, `after` (seconds until SIGKILL, or
+null), `limit` (bytes that a file may have) and `user` (whose rights the command gets, or null);
+written are `status` (negative for a signal), `out`, `err`, and `read`: how many records the command
+had reported as stored.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ def serve() -> None:
         sys.stdout.flush()
 
 
-def _run(words: list[str], after: float | None, limit: int) -> dict[str, Any]:
+def _run(words: list[str], after: float | None, limit: int, user: int | None) -> dict[str, Any]:
     reading, told = os.pipe()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         child = os.fork()
         if child == 0:
+            if user is not None:
+                os.setuid(user)
             os._exit(_command(words, limit, told, out, err))
         os.close(told)
         status = _wait(child, after)

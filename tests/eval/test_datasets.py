@@ -91,6 +91,25 @@ def test_gold_is_found_by_title_and_a_missing_paper_is_told(tmp_path):
     ]
 
 
+def test_released_sets_of_questions(tmp_path):
+    row = {"QUESTION": "Does it?", "LONG_ANSWER": "It does.", "final_decision": "yes"}
+    (tmp_path / "ori_pqal_train.json").write_text(json.dumps({"123": row}))
+    (one,) = load_questions(f"pubmedqa:{tmp_path}").questions
+    assert (one.id, one.gold_papers, one.answer, one.type) == ("123", ("123",), "It does.", "yes")
+    bio = {
+        "id": "b1", "body": "What is it?", "type": "summary", "ideal_answer": ["A thing."],
+        "documents": ["http://www.ncbi.nlm.nih.gov/pubmed/77"], "snippets": [{"text": "It is."}],
+    }  # fmt: skip
+    (tmp_path / "bio.json").write_text(json.dumps({"questions": [bio]}))
+    (one,) = load_questions(f"bioasq:{tmp_path / 'bio.json'}").questions
+    assert (one.gold_papers, one.gold_sentences, one.answer) == (("77",), ("It is.",), "A thing.")
+    lines(tmp_path / "query.jsonl", {"query": "a paper on x", "corpusids": [5], "query_set": "s"})
+    (one,) = load_questions(f"litsearch:{tmp_path}").questions
+    assert (one.question, one.gold_papers, one.type) == ("a paper on x", ("5",), "s")
+    with pytest.raises(EvalError, match="no such file or folder"):
+        load_questions(f"pubmedqa:{tmp_path / 'no'}")
+
+
 # --- retrieval sets
 
 

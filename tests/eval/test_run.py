@@ -284,6 +284,19 @@ def test_a_matrix_is_a_folder_each(small):
     assert "lexical: 4 questions in " in text
 
 
+def test_one_run_of_several_that_fails_is_told(small):
+    told = []
+    fixed = ["embedding.name=hashing", "store.name=memory", "answer.refuse_below=0"]
+    varied = ["backend.name=extractive,scripted"]
+    options = {"fixed": fixed, "varied": varied}
+    out = small.parent / "several"
+    found = run_matrix(small, small.parent / "home", out, told=told.append, **options)
+    assert list(found) == ["extractive"]
+    assert told[0].startswith("scripted: every question failed")
+    with pytest.raises(EvalError, match="every question failed"):
+        run_matrix(small, small.parent / "home", out, **options)
+
+
 def test_frames_for_a_notebook(small):
     report = go(small, flags=ANSWER_ALL)
     assert report.metrics().loc["cites_gold", "n"] == 2

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import SourceUnreadable
-from rag.sources import clean
+from rag.sources._tidy import tidy, tidy_abstract
 from rag.sources.delimited import Csv, Tsv
 from rag.types import Paper, Rejected
 
@@ -39,7 +39,9 @@ def test_delimiter_is_seen(read, delimiter):
 
 @pytest.mark.parametrize("reader", [Csv, Tsv])
 def test_a_header_without_the_columns_names_what_is_there(read, reader):
-    with pytest.raises(SourceUnreadable, match=r"'name,year'.*title and one of: abstract, text"):
+    with pytest.raises(
+        SourceUnreadable, match=r"'name,year'.*--map title=.*title and one of: abstract, text"
+    ):
         read("name,year\nx,1\n", reader)
 
 
@@ -53,7 +55,7 @@ def test_a_quoted_cell_may_span_lines(read):
     first, second, bad = read(text)
     assert first == Paper("T", 'Some words, "here"')
     assert second == Paper("U", "Other words")
-    assert bad == Rejected(bad.source, 6, "no abstract", "V")
+    assert bad == Rejected(bad.source, 6, "no abstract", "V", head="title,abstract")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_the_limit_of_the_csv_module_stays_as_it_was(read):
 # Raw control characters are for test_source_text: in a short file they look like a binary.
 _characters = st.characters(codec="utf-8", exclude_categories=["Cc"], include_characters="\n\r\t")
 _readable = st.text(_characters, min_size=1).filter(
-    lambda text: any(map(str.isalpha, clean(text))) and "\ufffd" not in text
+    lambda text: any(map(str.isalpha, tidy_abstract(text))) and "\ufffd" not in text
 )
 
 
@@ -145,5 +147,5 @@ def test_what_is_written_comes_back(read, rows, reader, end, quoting):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=reader.delimiters[0], lineterminator=end, quoting=quoting)
     writer.writerows([("title", "abstract", "year"), *rows])
-    expected = [Paper(clean(t), clean(a), year=y) for t, a, y in rows]
+    expected = [Paper(tidy(t), tidy_abstract(a), year=y) for t, a, y in rows]
     assert read(buffer.getvalue(), reader) == expected

@@ -43,7 +43,12 @@ def test_rejects_in_plain_words(fields, reason):
 
 
 def test_raw_is_cut():
-    assert len(make_paper({}, "here", 1, "x" * 9999).raw) == 2000
+    assert len(make_paper({}, "here", 1, "x" * 999_999).raw) == 100_000
+    assert len(paper_with_raw("x" * 999_999).raw) == 100_000
+
+
+def paper_with_raw(raw):
+    return make_paper(FULL, "here", 1, raw)
 
 
 def test_an_abstract_at_the_limit_is_taken():
