@@ -132,15 +132,22 @@ def record(judged: Sequence[Judged], path: Path, seed: int = 0) -> None:
 
 
 def remember(examples: Sequence[Labelled], embed: Embed, progress: Progress) -> Embed:
-    """All texts embedded once, those of like length together, and looked up ever after."""
-    texts = sorted({t for e in examples for t in (e.claim, *e.evidence)}, key=len)
+    """All texts embedded once, those of like length together, and looked up ever after.
+
+    Only when a vector is first asked for: judges that need none cost none.
+    """
     known: dict[str, NDArray[np.float32]] = {}
-    for start in range(0, len(texts), _BATCH):
-        part = texts[start : start + _BATCH]
-        known.update(zip(part, embed(part), strict=True))
-        progress("embedding", len(known), len(texts))
+
+    def warm() -> None:
+        texts = sorted({t for e in examples for t in (e.claim, *e.evidence)}, key=len)
+        for start in range(0, len(texts), _BATCH):
+            part = texts[start : start + _BATCH]
+            known.update(zip(part, embed(part), strict=True))
+            progress("embedding", len(known), len(texts))
 
     def look(wanted: Sequence[str]) -> NDArray[np.float32]:
+        if not known:
+            warm()
         missing = [text for text in dict.fromkeys(wanted) if text not in known]
         if missing:
             known.update(zip(missing, embed(missing), strict=True))
