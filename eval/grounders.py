@@ -19,6 +19,7 @@ from eval.metrics.calibration import calibration_error
 from eval.metrics.judging import auroc, balanced_accuracy
 from eval.retrieval import sample
 from eval.stats import Array, Estimate, Statistic, estimate, kappa
+from rag.errors import ConfigError
 from rag.ground import GROUNDERS, Grounder, Judgement
 from rag.ingest import Progress, silent
 from rag.registry import lookup
@@ -26,6 +27,8 @@ from rag.registry import lookup
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 _TIMED = 20  # claims judged with nothing remembered, to tell the seconds
 _BATCH = 256
+
+NEED_MORE = frozenset({"llm", "nli"})  # judges that read with a model which does not ship
 
 
 def _pair(function: Callable[..., float], column: int) -> Statistic:
@@ -82,7 +85,12 @@ def judge_all(
     `limit` draws a sample of each set by `seed`. Raises ConfigError for an unknown grounder.
     """
     registry = {**GROUNDERS, **FLOORS}
-    chosen = list(names) or list(registry)
+    chosen = list(names) or [name for name in registry if name not in NEED_MORE]
+    for name in NEED_MORE.intersection(chosen):
+        raise ConfigError(
+            f"the judge '{name}' needs a model of yours, which cannot be named here yet. "
+            f"Choose among: {', '.join(sorted(set(registry) - NEED_MORE))}."
+        )
     classes = {name: lookup("grounder", name, registry) for name in chosen}
     out: list[Judged] = []
     for name, every in sets.items():

@@ -150,14 +150,18 @@ def compare(
     }
     if embed_tokens is not None:
         features |= _alignment.features(claim, texts, embed_tokens)
-    return Match(best, features, _second(stated, found, near))
+    return Match(best, features, _second(stated, found, near, facts_of(titles[best])))
 
 
-def _second(stated: Facts, found: Sequence[Facts], near: Sequence[int]) -> int | None:
-    """The sentence that adds most to the best one of what a claim states."""
+def _second(stated: Facts, found: Sequence[Facts], near: Sequence[int], title: Facts) -> int | None:
+    """The sentence that adds most to the best one of what a claim states.
+
+    One that adds no more than a name, which the paper's title says, is not worth a quote.
+    """
     first = found[near[0]]
     held = coverage(stated, first.words)
-    gains = {i: coverage(stated, first.words | found[i].words) - held for i in near[1:]}
+    adding = [i for i in near[1:] if stated.words & found[i].words - first.words - title.words]
+    gains = {i: coverage(stated, first.words | found[i].words) - held for i in adding}
     most = max(gains, key=lambda i: gains[i], default=None)
     return most if most is not None and gains[most] >= _ADDS else None
 

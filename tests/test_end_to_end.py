@@ -92,7 +92,7 @@ def footnoted(environment, folder, *words):
 def test_what_was_rejected_is_kept_with_its_reason(place):
     kept = (place / ".footnoted" / "rejected.jsonl").read_text(encoding="utf-8")
     (rejected,) = map(json.loads, kept.splitlines())
-    assert set(rejected) == {"source", "line", "reason", "raw"}
+    assert set(rejected) == {"source", "line", "reason", "raw", "format"}
     assert (rejected["line"], rejected["raw"]) == (3, '{"title": "Half a record", "abstr')
     assert "JSON" in rejected["reason"]
 
