@@ -32,6 +32,7 @@ from rag._answering import (
     condensed,
     disk_by_part,
 )
+from rag._blas import one_thread
 from rag._codes import Question
 from rag._ranking import Ranker
 from rag.backends import BACKENDS
@@ -539,11 +540,12 @@ class Chatbot:
     ) -> list[Hit]:
         """Search, and reorder the first hits where both sides were asked."""
         retriever, vector = self._retriever(mode), None if asked is None else asked.vector
-        if mode != "hybrid" or asked is None or k < 1 or not self._ranker.wanted:
-            return retriever.search(text, vector, k, filters, mode)
-        depth = max(k, self.settings.rank.depth)
-        hits = retriever.search(text, vector, depth, filters, mode)
-        return self._ranker.rank(text, asked, hits, self._open_index(), self._library())[:k]
+        with one_thread():
+            if mode != "hybrid" or asked is None or k < 1 or not self._ranker.wanted:
+                return retriever.search(text, vector, k, filters, mode)
+            depth = max(k, self.settings.rank.depth)
+            hits = retriever.search(text, vector, depth, filters, mode)
+            return self._ranker.rank(text, asked, hits, self._open_index(), self._library())[:k]
 
     def _open_index(self, *, vectors: bool = True) -> Index:
         """The current index; one that was published since takes the old one's place."""
