@@ -265,7 +265,7 @@ def build_words(
         return current
     folder = new_folder(root, WORDS, current)
     rows, ids = library.row_ids()
-    texts = _noted(library.papers(), len(ids), progress)
+    texts = _noted(library.texts(), len(ids), progress)
     write_words(root / folder, LexicalIndex.build(ids, texts), rows)
     vectors = current.vectors if current and not anew else None
     manifest = Manifest(recipe, Part(folder, revision, len(ids)), vectors)
@@ -314,9 +314,9 @@ def _current(root: Path, recipe: Recipe, anew: bool) -> Manifest | None:
         return None
 
 
-def _noted(papers: Iterable[Paper], total: int, progress: Progress) -> Iterator[str]:
-    for done, paper in enumerate(papers, 1):
-        yield f"{paper.title}. {paper.abstract}"
+def _noted(texts: Iterable[tuple[str, str]], total: int, progress: Progress) -> Iterator[str]:
+    for done, (title, abstract) in enumerate(texts, 1):
+        yield f"{title}. {abstract}"
         if done % _WRITE == 0 or done == total:
             progress("words", done, total)
 

@@ -74,22 +74,36 @@ class _Terms(dict[str, int]):
 
     def __init__(self) -> None:
         self.vocabulary: dict[str, int] = {}
+        self._known: dict[str, int] = {}
+        self._stem = _stemmer().stemWord
         self._flat = array("q")
         self._ends = array("q", [0])
 
     def __missing__(self, raw: str) -> int:
-        number = self[raw] = len(self)
-        vocabulary = self.vocabulary
-        self._flat.extend(vocabulary.setdefault(t, len(vocabulary)) for t in tokens(raw))
-        self._ends.append(len(self._flat))
+        bare = raw.strip(_AROUND)
+        number = self._known.get(bare)
+        if number is None:
+            number = self._known[bare] = len(self._known)
+            vocabulary = self.vocabulary
+            if bare.isascii() and bare.isalnum():  # as `tokens` has it, without its detours
+                if bare not in STOP_WORDS:
+                    term = self._stem(bare)
+                    self._flat.append(vocabulary.setdefault(term, len(vocabulary)))
+            else:
+                self._flat.extend([vocabulary.setdefault(t, len(vocabulary)) for t in tokens(bare)])
+            self._ends.append(len(self._flat))
+        self[raw] = number
         return number
 
-    def expand(self, raw: Ints) -> tuple[Ints, Ints]:
-        """The terms of a row of words, and how many each word gave."""
+    def expand(self, raw: Ints, rows: Ints) -> tuple[Ints, Ints]:
+        """The terms of words that stand in `rows`, and the row of each; in no order."""
         ends, flat = np.array(self._ends), np.array(self._flat)
-        counts = ends[raw + 1] - ends[raw]
-        shift = np.repeat(ends[raw] - np.cumsum(counts) + counts, counts)
-        return flat[shift + np.arange(len(shift))], counts
+        starts, counts = ends[raw], ends[raw + 1] - ends[raw]
+        single, several = counts == 1, np.flatnonzero(counts > 1)
+        parts = counts[several]
+        at = np.repeat(starts[several] - np.cumsum(parts) + parts, parts) + np.arange(parts.sum())
+        terms = flat[np.concatenate([starts[single], at])]
+        return terms, np.concatenate([rows[single], np.repeat(rows[several], parts)])
 
 
 class LexicalIndex:
@@ -172,37 +186,43 @@ class LexicalIndex:
         return float(np.log((n + 1) / (frequency + 0.5)) / np.log((n + 1) / 0.5))
 
 
-_Block = tuple[Ints, Ints, Ints]
-"""Term, text and how often the one occurs in the other; sorted by term within a block."""
+def _count(texts: Iterable[str], terms: _Terms) -> Iterator[Any]:
+    """How often each text holds each term, as sparse rows, some thousand texts at a time.
 
+    Words are split at spaces alone, which no token spans; all else is done once a word.
+    """
+    from scipy.sparse import coo_matrix
 
-def _count(texts: Iterable[str], terms: _Terms) -> Iterator[_Block]:
-    """Words are split at spaces alone, which no token spans; all else is done once a word."""
-    stream, first = iter(texts), 0
+    stream = iter(texts)
     while block := list(islice(stream, _BLOCK)):
-        raw, ends = array("q"), [0]
+        raw, ends = list[int](), [0]
         for text in block:
-            raw.extend(map(terms.__getitem__, text.lower().split()))
+            raw += map(terms.__getitem__, text.lower().split())
             ends.append(len(raw))
-        found, counts = terms.expand(np.array(raw))
-        rows = np.repeat(np.arange(first, first + len(block)), np.diff(ends))
-        keys, times = np.unique(found << 32 | np.repeat(rows, counts), return_counts=True)
-        yield keys >> 32, keys & 0xFFFFFFFF, times
-        first += len(block)
+        standing = np.repeat(np.arange(len(block)), np.diff(ends))
+        found, rows = terms.expand(np.array(raw, np.int64), standing)
+        shape = (len(block), len(terms.vocabulary))
+        yield coo_matrix((np.ones(len(found), np.float32), (rows, found)), shape).tocsr()
 
 
-def _scores(blocks: Sequence[_Block], texts: int, terms: int) -> dict[str, Any]:
+def _scores(blocks: Sequence[Any], texts: int, terms: int) -> dict[str, Any]:
     """The BM25 matrix as bm25s keeps it: by column (term), with the weights of Lucene's BM25."""
-    term, row, times = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    order = np.argsort(term, kind="stable")
-    term, row, times = term[order], row[order], times[order]
+    from scipy.sparse import csr_matrix
+
+    times = np.concatenate([block.data for block in blocks])
+    term = np.concatenate([block.indices for block in blocks])
+    width = np.concatenate([np.diff(block.indptr) for block in blocks])
+    ends = np.concatenate([[0], np.cumsum(width)])
+    row = np.repeat(np.arange(texts), width)
     length = np.bincount(row, times, texts)
     held = np.bincount(term, minlength=terms)
     idf = np.log1p((texts - held + 0.5) / (held + 0.5))
     norm = _K1 * (1 - _B + _B * length / (length.mean() or 1.0))
+    weight = (idf[term] * times / (times + norm[row])).astype(np.float32)
+    columns = csr_matrix((weight, term, ends), (texts, terms)).tocsc()
     return {
-        "data": (idf[term] * times / (times + norm[row])).astype(np.float32),
-        "indices": row.astype(np.int32),
-        "indptr": np.concatenate([[0], np.cumsum(held)]).astype(np.int64),
+        "data": columns.data,
+        "indices": columns.indices.astype(np.int32),
+        "indptr": columns.indptr.astype(np.int64),
         "num_docs": texts,
     }

@@ -191,6 +191,10 @@ class Library:
         for row in self._read(f"SELECT {COLUMNS} FROM papers ORDER BY number"):
             yield paper_of(row)
 
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Title and abstract of all papers, in the order of `papers`."""
+        yield from self._read("SELECT title, abstract FROM papers ORDER BY number")
+
     def get(self, ids: Sequence[str]) -> dict[str, Paper]:
         """Papers by the ids that were asked for, those unknown left out."""
         found: dict[str, Paper] = {}

@@ -117,12 +117,12 @@ class ChromaStore:
 
 
 def _metadata(chunk: Chunk, paper: Paper) -> dict[str, Any]:
+    """What others who open the collection may want; lists would cost a fifth of an ingest."""
     data = {
         "paper_id": paper.id, "title": paper.title, "start": chunk.start, "end": chunk.end,
         "year": paper.year, "venue": paper.venue, "url": paper.url,
-        "authors": list(paper.authors), "categories": list(paper.categories),
     }  # fmt: skip
-    return {k: v for k, v in data.items() if v is not None and v != []}
+    return {k: v for k, v in data.items() if v is not None}
 
 
 def _damaged(folder: Path, error: Exception) -> IndexFailure:
