@@ -174,11 +174,17 @@ def command(environment, *words):
     }  # fmt: skip
 
 
+def heed_interrupts():
+    """A shell starts what runs in its background with interrupts ignored, and so all below it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_command_goes_on_where_it_stopped(server, environment, tmp_path, how):
     server.faults = {4: hangs}
     words, options = command(environment, ADDRESS)
-    with subprocess.Popen(words, **options) as process:
+    heeding = {"preexec_fn": heed_interrupts}
+    with subprocess.Popen(words, **options, **heeding) as process:
         limit = time.monotonic() + 90
         while len(server.asked) < 4 and time.monotonic() < limit:
             time.sleep(0.02)
