@@ -66,7 +66,9 @@ def stem(word: str) -> str:
 def _stemmer() -> Any:
     from Stemmer import Stemmer
 
-    return Stemmer("english")
+    stemmer = Stemmer("english")
+    stemmer.maxCacheSize = 0  # ours are enough, and sorting its own takes longer than stemming
+    return stemmer
 
 
 class _Terms(dict[str, int]):
@@ -85,15 +87,22 @@ class _Terms(dict[str, int]):
         if number is None:
             number = self._known[bare] = len(self._known)
             vocabulary = self.vocabulary
-            if bare.isascii() and bare.isalnum():  # as `tokens` has it, without its detours
-                if bare not in STOP_WORDS:
-                    term = self._stem(bare)
-                    self._flat.append(vocabulary.setdefault(term, len(vocabulary)))
-            else:
-                self._flat.extend([vocabulary.setdefault(t, len(vocabulary)) for t in tokens(bare)])
+            self._flat.extend([vocabulary.setdefault(t, len(vocabulary)) for t in self._of(bare)])
             self._ends.append(len(self._flat))
         self[raw] = number
         return number
+
+    def _of(self, bare: str) -> list[str]:
+        """What `tokens` gives, without its detours for the plain and the hyphenated."""
+        if not bare.isascii():
+            return tokens(bare)
+        stem_ = self._stem
+        if bare.isalnum():
+            return [] if bare in STOP_WORDS else [stem_(bare)]
+        parts = bare.split("-")
+        if all(map(str.isalnum, parts)):
+            return [stem_("".join(parts)), *(stem_(p) for p in parts if p not in STOP_WORDS)]
+        return tokens(bare)
 
     def expand(self, raw: Ints, rows: Ints) -> tuple[Ints, Ints]:
         """The terms of words that stand in `rows`, and the row of each; in no order."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.lexical import STOP_WORDS, LexicalIndex, stem, tokens
+from rag.lexical import _AROUND, STOP_WORDS, LexicalIndex, _Terms, stem, tokens
 
 TEXTS = {
     "a": "Multi-vector retrieval compares every token of a query.",
@@ -71,6 +71,14 @@ def test_only_what_is_allowed(
     rows = None if allowed is None else np.array(allowed, np.int64)
     assert names(index.search("graph disk", 4, rows)) == found
     assert [index.row(name) for name in (*TEXTS, "absent")] == [0, 1, 2, 3, None]
+
+
+@given(st.text("aAtheof-_.’'İ1(", max_size=12))
+@settings(max_examples=300)
+def test_the_way_without_detours_leads_to_the_same_words(text: str) -> None:
+    bare = text.lower().strip(_AROUND)
+    if not any(map(str.isspace, bare)):
+        assert _Terms()._of(bare) == tokens(bare)
 
 
 @given(st.lists(st.text(" ab-.’İß1_é\n", max_size=30), min_size=1, max_size=9))
