@@ -94,7 +94,7 @@ def _databases(folder: Path) -> Iterator[str]:
     """Chroma's own file changes while it is read, and so cannot be sealed."""
     for path in folder.rglob("*.sqlite3"):
         try:
-            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
                 answer = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         except sqlite3.Error as error:
             answer = str(error)

@@ -73,6 +73,7 @@ def test_a_sound_home_is_found_sound(run: Run, home: Path) -> None:
     assert (done["status"], json.loads(done["out"])) == (0, {"sound": True, "findings": []})
     sound(run, home)
     assert run("doctor", "--home", str(home))["status"] == 0  # also after it was read
+    assert run("doctor", "--home", os.path.relpath(home))["status"] == 0
 
 
 @pytest.mark.parametrize("pattern", ["index/words-*", "index/vectors-*", "index/vectors-*/vectors"])
