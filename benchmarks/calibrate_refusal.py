@@ -37,8 +37,10 @@ def question_features(bot: Chatbot, question: str) -> dict[str, float]:
     stream = bot.stream(question)
     hits = next(stream).value
     stream.close()
-    vector = bot._embedder.embed_query([question])[0]
-    return refuse.features(question, vector, hits, bot._embed, bot._open_index().lexical)
+    vector = bot._collection.embedder.embed_query([question])[0]
+    return refuse.features(
+        question, vector, hits, bot._collection.embed, bot._collection.index().lexical
+    )
 
 
 def classifier() -> LogisticRegression:

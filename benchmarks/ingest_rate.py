@@ -82,9 +82,9 @@ def main() -> None:
     papers = list(itertools.islice(open_source(str(args.corpus)), args.papers))
     watch, bare, ours, own, texts = Stopwatch(), 0.0, 0.0, 0.0, 0
     with tempfile.TemporaryDirectory() as folder, Chatbot.open(Path(folder) / "home") as bot:
-        model = bot._embedder._torch  # loading it is nobody's work here
-        bot._embedder.embed(["warm"] * 65)
-        encoder = Watched(bot._embedder)
+        model = bot._collection.embedder._torch  # loading it is nobody's work here
+        bot._collection.embedder.embed(["warm"] * 65)
+        encoder = Watched(bot._collection.embedder)
         bot.__dict__["_embedder"] = encoder
         for start in range(0, len(papers), args.part):
             part = papers[start : start + args.part]

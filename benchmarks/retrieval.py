@@ -114,10 +114,10 @@ class Bench:
 
 
 def _scores(bot: Chatbot, texts: list[str]) -> Scores:
-    index = bot._open_index()
+    index = bot._collection.index()
     dense, lexical = index.dense, index.lexical
     assert dense is not None
-    vectors = bot._embedder.embed_query(texts)
+    vectors = bot._collection.embedder.embed_query(texts)
     chunks = vectors @ dense.store.vectors(dense.table.ids).T
     starts = np.searchsorted(dense.table.rows, index.paper_rows)
     cosine = np.maximum.reduceat(chunks, starts, axis=1)
@@ -128,13 +128,13 @@ def _scores(bot: Chatbot, texts: list[str]) -> Scores:
 
 def _late(bot: Chatbot, texts: list[str], scores: Floats, depth: int) -> Floats:
     out = np.zeros_like(scores)
-    index, model = bot._open_index(), codes_key(bot._embedder.fingerprint)
+    index, model = bot._collection.index(), codes_key(bot._collection.embedder.fingerprint)
     for row, top in enumerate(_first(scores, depth)):
-        asked = bot._question(texts[row])
+        asked = bot._collection.question(texts[row])
         counts = weights(texts[row], asked, index.lexical)
         for i in top:
             keys = index.dense.hashes(int(index.paper_rows[i]))
-            codes = bot._library().cached_codes(keys, model)
+            codes = bot._collection.library().cached_codes(keys, model)
             bits = np.concatenate([*codes.values()]).reshape(-1, len(asked.vector) // 8)
             out[row, i] = max_sim(asked.tokens, counts, bits) or 0.0
     return out
@@ -144,12 +144,12 @@ def _sentence(
     bot: Chatbot, texts: list[str], scores: Floats, papers: list[str], depth: int
 ) -> Floats:
     out = np.zeros_like(scores)
-    vectors = bot._embedder.embed_query(texts)
+    vectors = bot._collection.embedder.embed_query(texts)
     for row, top in enumerate(_first(scores, depth)):
-        known = bot._library().get([papers[i] for i in top])
+        known = bot._collection.library().get([papers[i] for i in top])
         for i in top:
             found = sentences(known[papers[i]].abstract)
-            out[row, i] = (bot._embed(found) @ vectors[row]).max() if found else 0.0
+            out[row, i] = (bot._collection.embed(found) @ vectors[row]).max() if found else 0.0
     return out
 
 

@@ -77,7 +77,7 @@ def _run(args: argparse.Namespace, size: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=args.out) as folder:
         home = Path(folder) / "home"
         bot = Chatbot.open(home, settings)
-        _ = bot._embedder.fingerprint
+        _ = bot._collection.embedder.fingerprint
         with writing(home):
             library = Library(home / "library.sqlite")
             _ingest(args, size, bot, library, out)
@@ -85,7 +85,7 @@ def _run(args: argparse.Namespace, size: int) -> dict[str, Any]:
         bot.close()
         out["disk_mb"] = {k: v / 1e6 for k, v in bot.info()["disk_by_part"].items()}
         bot.close()
-        out["reopen"] = _seconds(lambda: bot._open_index())
+        out["reopen"] = _seconds(lambda: bot._collection.index())
         questions = _questions(bot)
         out["recall@10"] = _recall(bot, questions)
         out["query"] = _queries(bot, questions)
@@ -99,7 +99,7 @@ def _run(args: argparse.Namespace, size: int) -> dict[str, Any]:
 def _ingest(
     args: argparse.Namespace, size: int, bot: Chatbot, library: Library, out: dict[str, Any]
 ) -> None:
-    root, recipe, stages = bot._index_root, bot._recipe, {}
+    root, recipe, stages = bot._collection.root, bot._collection.recipe, {}
     records = (("papers", r) for r in _first(open_source(str(args.papers)), size))
     begun = time.perf_counter()
     rejects = library.path.with_name("rejected.jsonl")
@@ -112,7 +112,7 @@ def _ingest(
     if args.vectors:
         out["cached"], out["made_up"] = _take_cached(args, library, recipe)
     begun = time.perf_counter()
-    counts = embed_missing(library, bot._embedder, recipe.max_chars, codes=True)
+    counts = embed_missing(library, bot._collection.embedder, recipe.max_chars, codes=True)
     out["encoded"] = max(counts, default=0)
     stages["encode"] = time.perf_counter() - begun
     stages["vectors"] = _seconds(lambda: build_vectors(library, root, recipe, STORES))
@@ -178,20 +178,20 @@ def _no_rank(bot: Chatbot) -> Any:
 
 def _parts(bot: Chatbot, questions: list[str]) -> dict[str, dict[str, float]]:
     """What must be done: embed the question, one query of the store, one pass of BM25."""
-    index = bot._open_index()
+    index = bot._collection.index()
     assert index.dense is not None
-    vector = bot._question(questions[0]).vector
+    vector = bot._collection.question(questions[0]).vector
     return {
-        "embed": _times(lambda q: bot._question(q), questions),
+        "embed": _times(lambda q: bot._collection.question(q), questions),
         "store": _times(lambda q: index.dense.store.search(vector, 100), questions),
         "bm25": _times(lambda q: index.lexical.search(q, 100), questions),
     }
 
 
 def _recall(bot: Chatbot, questions: list[str]) -> float:
-    dense = bot._open_index().dense
+    dense = bot._collection.index().dense
     assert dense is not None
-    vectors = np.stack([bot._question(q).vector for q in questions])
+    vectors = np.stack([bot._collection.question(q).vector for q in questions])
     return _recall_of(dense.store, dense.table.ids, vectors)
 
 

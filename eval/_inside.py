@@ -25,7 +25,7 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 def embed_of(bot: Chatbot) -> Embed:
     """The chatbot's own sentence vectors, those made before remembered."""
-    return bot._embed
+    return bot._collection.embed
 
 
 def backend_of(bot: Chatbot) -> Backend:
@@ -37,9 +37,11 @@ def confidence(bot: Chatbot, question: str, hits: Sequence[Hit]) -> float:
     """Probability that the hits answer the question: what the chatbot's refusal rests on."""
     if not hits or not question.strip():
         return 0.0
-    lexicon = bot._open_index().lexical
-    vector = bot._question(question).vector
-    return refuse.probability(refuse.features(question, vector, hits, bot._embed, lexicon))
+    lexicon = bot._collection.index().lexical
+    vector = bot._collection.question(question).vector
+    return refuse.probability(
+        refuse.features(question, vector, hits, bot._collection.embed, lexicon)
+    )
 
 
 def revision(home: Path) -> int:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag._npy import parsing
 from rag._seal import seal
 from rag.chunking import CHUNKER_VERSION, chunks, context_text
 from rag.errors import IndexFailure, IndexMismatch, IndexMissing
@@ -321,7 +322,8 @@ def write_chunks(folder: Path, table: ChunkTable) -> None:
 
 def _load(path: Path) -> NDArray[Any]:
     try:
-        return np.asarray(np.load(path))
+        with parsing:
+            return np.asarray(np.load(path))
     except (OSError, ValueError, EOFError) as error:
         raise _unreadable(path, error) from error
 

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag._npy import parsing
+
 LEXICAL_VERSION = "2"  # part of the index's manifest: raise it when tokens would come out otherwise
 
 _K1, _B = 1.2, 0.75
@@ -150,7 +152,8 @@ class LexicalIndex:
         import bm25s
 
         ids = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
-        return cls(bm25s.BM25.load(str(folder), mmap=True) if ids else None, ids)
+        with parsing:
+            return cls(bm25s.BM25.load(str(folder), mmap=True) if ids else None, ids)
 
     def search(self, question: str, k: int, rows: Ints | None = None) -> list[tuple[str, float]]:
         """The k best ids with their BM25 scores (> 0), best first; among `rows` if given."""

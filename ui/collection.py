@@ -27,7 +27,7 @@ _lock = Lock()
 
 def remembered(bot: Chatbot, name: str, make: Callable[[], T]) -> T:
     """What `make` gives for the collection as it is, made again only when that has changed."""
-    key, revision = (str(bot.home.resolve()), name), bot._library().revision()
+    key, revision = (str(bot.home.resolve()), name), bot._collection.library().revision()
     with _lock:
         found = _kept.get(key)
     if found is None or found[0] != revision:

@@ -52,7 +52,7 @@ def paper_vectors(bot: Chatbot) -> tuple[list[Paper], Floats]:
     manifest = Manifest.read(bot.home / "index")
     if manifest is None:
         return [], np.zeros((0, 1), np.float32)
-    library, found = bot._library(), dict[str, list[bytes]]()
+    library, found = bot._collection.library(), dict[str, list[bytes]]()
     kept: dict[str, Paper] = {}
     for chunk, paper, key in cut(library.papers(), manifest.recipe.max_chars):
         found.setdefault(chunk.paper_id, []).append(key)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rag._npy import parsing
 from rag.types import Chunk, Paper
 
 _FILE = "vectors.npz"
@@ -20,7 +21,7 @@ class MemoryStore:
         self._path = folder / _FILE
         self._vectors: dict[str, NDArray[np.float32]] = {}
         if self._path.is_file():
-            with np.load(self._path) as saved:
+            with parsing, np.load(self._path) as saved:
                 names = [str(name) for name in saved["ids"]]
                 self._vectors = dict(zip(names, saved["vectors"], strict=True))
 

@@ -1,0 +1,169 @@
+"""What is open of a home: its library, its index and its encoder, each from when it is first used.
+
+Safe to use from several threads. What is found here belongs to one state of the index; a newer one
+that was published since takes its place with the next search.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag._alignment import EmbedTokens
+from rag._answering import Remembering
+from rag._blas import one_thread
+from rag._codes import Question
+from rag._ranking import Ranker
+from rag.config import Settings
+from rag.embedding import Embedder, has_tokens, make_embedder
+from rag.errors import IndexFailure, IndexMissing
+from rag.index import Index, Manifest, Recipe
+from rag.ingest import writing
+from rag.library import Library
+from rag.retrieve import Retriever
+from rag.stores import STORES
+from rag.types import Filters, Hit, Mode
+
+_LONGEST = 4_000  # characters of a question that are embedded; an encoder reads less
+_ATTEMPTS = 5  # at opening an index while others publish new ones
+_SENTENCES = 500  # whose word vectors are kept in memory: about 25 MB
+
+
+class Collection:
+    """The papers of one home, for reading; `writing` gives the only writer."""
+
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self.home = home
+        self.settings = settings
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._index: Index | None = None
+
+    @contextmanager
+    def writing(self) -> Iterator[Library]:
+        """The library for writing. Raises HomeLocked while another process writes."""
+        with writing(self.home), closing(Library(self._library_file)) as library:
+            yield library
+
+    def make(self) -> None:
+        """See to a library of the current format: make it, or migrate an older one."""
+        if not Library.is_current(self._library_file):
+            with self.writing():
+                pass
+
+    def library(self) -> Library:
+        """A reader for this thread: SQLite's connections are not shared between threads."""
+        if not hasattr(self._local, "library"):
+            self._local.library = Library(self._library_file, read_only=True)
+        library: Library = self._local.library
+        return library
+
+    def manifest(self) -> Manifest | None:
+        """What is indexed; None before the first index."""
+        return Manifest.read(self.root)
+
+    def index(self, *, vectors: bool = True) -> Index:
+        """The current index; one that was published since takes the old one's place."""
+        for attempt in range(_ATTEMPTS):
+            manifest = self.manifest()
+            stored = 0 if manifest else self.library().count()
+            if stored:  # by an ingest that was interrupted
+                raise IndexMissing(f"{stored} papers wait to be indexed. Run: footnoted ingest")
+            try:
+                with self._lock:
+                    if self._index is None or self._index.manifest != manifest:
+                        self._index = None
+                        self._index = Index.open(self.root, self.recipe, self.stores)
+                    return self._index.load(vectors=vectors)
+            except IndexFailure:
+                replaced = self.manifest() != manifest  # while it was being opened
+                if not replaced or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def search(
+        self, text: str, asked: Question | None, k: int, filters: Filters | None, mode: Mode
+    ) -> list[Hit]:
+        """Search, and reorder the first hits where both sides were asked."""
+        index, library = self.index(vectors=mode != "lexical"), self.library()
+        settings, vector = self.settings.retrieval, None if asked is None else asked.vector
+        retriever = Retriever(
+            index, library, candidates=settings.candidates, dense_weight=settings.dense_weight
+        )
+        with one_thread():
+            if mode != "hybrid" or asked is None or k < 1 or not self._ranker.wanted:
+                return retriever.search(text, vector, k, filters, mode)
+            depth = max(k, self.settings.rank.depth)
+            hits = retriever.search(text, vector, depth, filters, mode)
+            return self._ranker.rank(text, asked, hits, index, library)[:k]
+
+    def question(self, text: str) -> Question:
+        """The question's vectors; the encoder reads no more of a long one than its beginning."""
+        text = text[:_LONGEST]
+        if has_tokens(self.embedder):
+            return self.embedder.embed_question(text)
+        vector: NDArray[np.float32] = self.embedder.embed_query([text])[0]
+        return Question(vector, vector[None, :][:0], [])
+
+    def rarity(self, word: str) -> float:
+        """How rare a stemmed word is among the papers, in [0, 1]."""
+        return self.index(vectors=False).lexical.rarity(word)
+
+    def close(self) -> None:
+        """Let go of the index, which opens again if it is used."""
+        with self._lock:
+            if self._index is not None:
+                self._index.close()
+                self._index = None
+
+    @property
+    def root(self) -> Path:
+        """Where the index lies."""
+        return self.home / "index"
+
+    @property
+    def _library_file(self) -> Path:
+        return self.home / "library.sqlite"
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return make_embedder(self.settings.embedding, self.settings.plugins.embedders)
+
+    @cached_property
+    def embed(self) -> Remembering:
+        return Remembering(self.embedder.embed)
+
+    @cached_property
+    def embed_tokens(self) -> EmbedTokens | None:
+        """Vectors of a sentence's words, the last some hundred remembered; None: there are none."""
+        embedder = self.embedder
+        if not has_tokens(embedder):
+            return None
+
+        @lru_cache(maxsize=_SENTENCES)
+        def embed_tokens(text: str) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
+            read = embedder.embed_question(text)
+            return read.tokens, read.spans
+
+        return embed_tokens
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        settings = self.settings
+        return Recipe.of(
+            self.embedder.fingerprint, settings.chunking.max_chars, settings.store.name
+        )
+
+    @cached_property
+    def stores(self) -> dict[str, str]:
+        return {**STORES, **self.settings.plugins.stores}
+
+    @cached_property
+    def _ranker(self) -> Ranker:
+        return Ranker(self.settings.rank, self.embedder.fingerprint)
