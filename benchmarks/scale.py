@@ -35,7 +35,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from rag import Chatbot, Settings
 from rag._codes import codes_key
 from rag.index import Manifest
-from rag.ingest import build_vectors, build_words, embed_missing, store_records, writing
+from rag.indexing import build_vectors, build_words, embed_missing
+from rag.ingest import store_records, writing
 from rag.library import Library
 from rag.sources import open_source
 from rag.stores import STORES

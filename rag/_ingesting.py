@@ -1,4 +1,4 @@
-"""An ingest from its sources to its index: what `Chatbot.ingest` composes from `rag.ingest`."""
+"""From sources to an index: what `Chatbot.ingest` composes of `rag.ingest` and `rag.indexing`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ from typing import Any
 from rag import llama
 from rag._collection import Collection
 from rag.errors import SourceError, SourceUnreadable
-from rag.ingest import (
-    Progress,
-    build_vectors,
-    build_words,
-    embed_missing,
-    store_records,
-)
+from rag.indexing import build_vectors, build_words, embed_missing
+from rag.ingest import Progress, store_records
 from rag.library import Library
 from rag.sample import resolve
 from rag.sources import Meter, open_source

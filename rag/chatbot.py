@@ -28,7 +28,8 @@ from rag.errors import BackendError, BackendInterrupted, ConfigError
 from rag.export import write
 from rag.ground import GROUNDERS, Grounder
 from rag.index import WORDS
-from rag.ingest import Progress, build_vectors, build_words, rehearse, silent
+from rag.indexing import build_vectors, build_words
+from rag.ingest import Progress, rehearse, silent
 from rag.lexical import tokens
 from rag.registry import lookup
 from rag.sources.live import Desk

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-import rag.ingest
+import rag.indexing
 from rag.errors import IndexFailure, IndexMismatch, IndexMissing
 from rag.index import Manifest, paper_of
-from rag.ingest import build_words, store_records, writing
+from rag.indexing import build_words
+from rag.ingest import store_records, writing
 from rag.library import Library
 from tests.conftest import Home, make_papers
 
@@ -133,8 +134,8 @@ def test_words_are_found_before_there_are_vectors(home: Home) -> None:
 
 
 def test_vectors_are_indexed_as_they_come(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rag.ingest, "_FIRST", 4)
-    monkeypatch.setattr(rag.ingest, "_WINDOW", 4)
+    monkeypatch.setattr(rag.indexing, "_FIRST", 4)
+    monkeypatch.setattr(rag.indexing, "_WINDOW", 4)
     seen = []
 
     def watch(stage: str, done: int, total: int | None) -> None:

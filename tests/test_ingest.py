@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rag.indexing
 import rag.ingest
 from rag.errors import HomeLocked, IndexMismatch, LibraryError
 from rag.ingest import writing
@@ -32,9 +33,9 @@ with writing(Path(sys.argv[1])):
 _INGEST = """
 import sys
 from pathlib import Path
-import rag.ingest
+import rag.indexing, rag.ingest
 from tests.conftest import CountingEmbedder, Home, make_papers
-rag.ingest._PAPERS, rag.ingest._COMMIT, rag.ingest._WRITE = 32, 16, 64
+rag.ingest._PAPERS, rag.indexing._COMMIT, rag.indexing._WRITE = 32, 16, 64
 def slowly(stage, done, total):
     print(stage, done, flush=True)
     sys.stdin.readline()
@@ -50,8 +51,9 @@ def counting(home: Home) -> CountingEmbedder:
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps in a small ingest, so that there is something to break off."""
-    for name, size in (("_PAPERS", 8), ("_COMMIT", 5), ("_WINDOW", 20), ("_WRITE", 16)):
-        monkeypatch.setattr(rag.ingest, name, size)
+    monkeypatch.setattr(rag.ingest, "_PAPERS", 8)
+    for name, size in (("_COMMIT", 5), ("_WINDOW", 20), ("_WRITE", 16)):
+        monkeypatch.setattr(rag.indexing, name, size)
 
 
 def test_twice_is_the_same_as_once(home: Home) -> None:
