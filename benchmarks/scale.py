@@ -34,10 +34,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from rag import Chatbot, Settings
 from rag._codes import codes_key
-from rag.index import Manifest
 from rag.indexing import build_vectors, build_words, embed_missing
 from rag.ingest import store_records, writing
 from rag.library import Library
+from rag.manifest import Manifest
 from rag.sources import open_source
 from rag.stores import STORES
 from rag.types import Chunk, Paper

@@ -23,9 +23,10 @@ from rag._ranking import Ranker
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens, make_embedder
 from rag.errors import IndexFailure, IndexMissing
-from rag.index import Index, Manifest, Recipe
+from rag.index import Index
 from rag.ingest import writing
 from rag.library import Library
+from rag.manifest import Manifest, Recipe
 from rag.retrieve import Retriever
 from rag.stores import STORES
 from rag.types import Filters, Hit, Mode

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import RagError
-from rag.index import VECTORS, WORDS, Dense, Index, Manifest
+from rag.index import Dense, Index
 from rag.lexical import tokens
 from rag.library import Library
+from rag.manifest import VECTORS, WORDS, Manifest
 
 _CANARIES = 20
 _ITSELF = 0.99  # cosine similarity, which rounding may lower a little

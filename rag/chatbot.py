@@ -27,10 +27,10 @@ from rag.config import Settings
 from rag.errors import BackendError, BackendInterrupted, ConfigError
 from rag.export import write
 from rag.ground import GROUNDERS, Grounder
-from rag.index import WORDS
 from rag.indexing import build_vectors, build_words
 from rag.ingest import Progress, rehearse, silent
 from rag.lexical import tokens
+from rag.manifest import WORDS
 from rag.registry import lookup
 from rag.sources.live import Desk
 from rag.types import (

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from rag._seal import broken
 from rag.errors import LibraryError, RagError
-from rag.index import WORDS, Manifest
 from rag.library import Library
+from rag.manifest import WORDS, Manifest
 from rag.stores import STORES
 
 LIBRARY, INDEX = "library", "index"

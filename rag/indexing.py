@@ -20,12 +20,7 @@ from rag.chunking import context_text
 from rag.embedding import Embedder, has_tokens
 from rag.errors import IndexFailure, IndexMismatch
 from rag.index import (
-    VECTORS,
-    WORDS,
     ChunkTable,
-    Manifest,
-    Part,
-    Recipe,
     cut,
     new_folder,
     open_store,
@@ -36,6 +31,7 @@ from rag.index import (
 from rag.ingest import Progress, silent
 from rag.lexical import LexicalIndex
 from rag.library import Library
+from rag.manifest import VECTORS, WORDS, Manifest, Part, Recipe
 from rag.stores import VectorStore
 
 T = TypeVar("T")

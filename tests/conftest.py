@@ -13,10 +13,11 @@ from hypothesis import settings as hypothesis_settings
 
 from rag.config import EmbeddingSettings
 from rag.embedding import Embedder, HashingEmbedder, make_embedder
-from rag.index import Dense, Index, Manifest, Recipe
+from rag.index import Dense, Index
 from rag.indexing import build_vectors, build_words, embed_missing
 from rag.ingest import Progress, silent, store_records, writing
 from rag.library import Library
+from rag.manifest import Manifest, Recipe
 from rag.retrieve import Retriever
 from rag.sources import open_source
 from rag.stores import STORES

@@ -7,10 +7,11 @@ import pytest
 
 import rag.indexing
 from rag.errors import IndexFailure, IndexMismatch, IndexMissing
-from rag.index import Manifest, paper_of
+from rag.index import paper_of
 from rag.indexing import build_words
 from rag.ingest import store_records, writing
 from rag.library import Library
+from rag.manifest import Manifest
 from tests.conftest import Home, make_papers
 
 PAPERS = make_papers(12, sentences=10)

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.chatbot import Chatbot
-from rag.index import Manifest, cut
+from rag.index import cut
+from rag.manifest import Manifest
 from rag.types import Paper
 from ui import render
 from ui.collection import remembered
