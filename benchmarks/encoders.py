@@ -18,10 +18,7 @@ extras of sentence-transformers would take other versions of torch).
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
-import json
-import math
 import random
 import sys
 import tempfile
@@ -36,14 +33,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from eval.datasets import load_retrieval
+from eval.metrics.retrieval import per_query
+from rag import Chatbot
 from rag._bert import BertWeights, NumpyBert
 from rag._torch_bert import TorchBert
 from rag.chunking import context_text
 from rag.embedding import SentenceTransformersEmbedder, _default_folder
 from rag.index import cut, paper_of
-from rag.lexical import LexicalIndex
-from rag.library import Library
-from rag.retrieve import best_per_paper, fuse
+from rag.retrieve import fuse
 from rag.sources import open_source
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data" / "scifact"
@@ -252,77 +250,57 @@ def question(args: argparse.Namespace) -> None:
 
 
 def quality(args: argparse.Namespace) -> None:
-    claims, relevant = _claims(args.data, args.claims)
-    library = Library(args.home / "library.sqlite", read_only=True)
-    fingerprint = SentenceTransformersEmbedder("default").fingerprint
-    chunks = list(cut(library.papers(), 1000))
-    known = library.cached_vectors([key for _, _, key in chunks], fingerprint)
-    wide = np.stack([known[key] for _, _, key in chunks])
-    ids = [chunk.id for chunk, _, _ in chunks]
-    texts = [context_text(paper.title, chunk) for chunk, paper, _ in chunks]
-    lexical = LexicalIndex.build(ids, texts)
-    asked = NumpyBert(BertWeights(_default_folder())).embed(list(claims.values()))
-    right = set().union(*(relevant[name] for name in claims))
-    rows = {row for row, chunk_id in enumerate(ids) if paper_of(chunk_id) in right}
+    data = load_retrieval(args.data)
+    names = random.Random(0).sample(sorted(data.qrels), min(args.claims, len(data.qrels)))
+    qrels = {name: data.qrels[name] for name in names}
+    claims = [data.queries[name] for name in names]
+    with Chatbot.open(args.home) as bot:
+        index = bot._collection.index()
+        assert index.dense is not None
+        table, lexical = index.dense.table, index.lexical
+        wide = index.dense.store.vectors(table.ids)
+        chunks = cut(bot.papers(), index.manifest.recipe.max_chars)
+        texts = [context_text(paper.title, chunk) for chunk, paper, _ in chunks]
+    asked = NumpyBert(BertWeights(_default_folder())).embed(claims)
+    most = np.array([[lexical.most(claim) or 1.0] for claim in claims], np.float32)
+    shares = np.stack([lexical.scores(claim) for claim in claims]) / most
+    starts = np.searchsorted(table.rows, index.paper_rows)
+    right = set().union(*qrels.values())
+    rows = {row for row, chunk_id in enumerate(table.ids) if paper_of(chunk_id) in right}
     rows |= set(np.argsort(-asked @ wide.T, axis=1)[:, : args.depth].ravel().tolist())
     pool = sorted(rows)
-    print(f"{len(claims)} claims, {len(pool)} of {len(ids)} chunks encoded anew")
+    print(f"{len(claims)} claims, {len(pool)} of {len(table.ids)} chunks encoded anew")
+
+    def ranked(vectors: np.ndarray) -> list[dict[str, list[str]]]:
+        """The first ten papers of each claim: by vectors alone, and fused with BM25."""
+        cosines = np.maximum.reduceat(asked @ vectors.T, starts, axis=1)
+        both = (cosines, fuse(cosines, shares, 0.5))
+        tops = (np.argsort(-scores, axis=1, kind="stable")[:, :10] for scores in both)
+        return [
+            {q: [lexical.ids[i] for i in row] for q, row in zip(names, top, strict=True)}
+            for top in tops
+        ]
+
+    rankings = {"float32": ranked(wide)}
     with tempfile.TemporaryDirectory() as folder:
         encoders = dict(_encoders(Path(folder), args.threads, args.encoders))
-        del encoders[REFERENCE]
-        rankings = {"float32": _rankings(claims, asked, wide, ids, lexical)}
+        encoders.pop(REFERENCE)
         for name, encode in encoders.items():
             other = wide.copy()
             other[pool] = encode([texts[row] for row in pool])
-            rankings[name] = _rankings(claims, asked, other, ids, lexical)
+            rankings[name] = ranked(other)
             cosines = (other[pool] * wide[pool]).sum(1)
             print(f"{name}: cosine {cosines.min():.5f} at least, {cosines.mean():.5f} on average")
     print("| vectors | nDCG@10 dense | fused | top-10 overlap, dense | fused |")
     print("|---|---|---|---|---|")
-    for name, both in rankings.items():
-        gains = [
-            np.mean([_ndcg(r, relevant[c]) for c, r in zip(claims, side, strict=True)])
-            for side in both
-        ]
+    for name, sides in rankings.items():
+        found = [per_query(qrels, side, ("nDCG@10",))["nDCG@10"] for side in sides]
+        gains = [np.mean(list(values.values())) for values in found]
         shared = [
-            np.mean([len({*a[:10]} & {*b[:10]}) / 10 for a, b in zip(side, own, strict=True)])
-            for side, own in zip(both, rankings["float32"], strict=True)
+            np.mean([len({*side[q]} & {*own[q]}) / 10 for q in names])
+            for side, own in zip(sides, rankings["float32"], strict=True)
         ]
         print(f"| {name} | {gains[0]:.4f} | {gains[1]:.4f} | {shared[0]:.3f} | {shared[1]:.3f} |")
-
-
-def _rankings(
-    claims: dict[str, str], asked: np.ndarray, vectors: np.ndarray, ids: list[str],
-    lexical: LexicalIndex,
-) -> tuple[list[list[str]], list[list[str]]]:  # fmt: skip
-    """Papers for each claim, best first: by vectors alone, and fused with BM25."""
-    dense, fused = [], []
-    for claim, scores in zip(claims.values(), asked @ vectors.T, strict=True):
-        top = np.argsort(-scores, kind="stable")[:200]
-        near = [(ids[row], float(scores[row])) for row in top]
-        most = lexical.most(claim)
-        words = [(name, score / most) for name, score in lexical.search(claim, 200)] if most else []
-        for out, scored in ((dense, near), (fused, fuse(near, words, 0.6))):
-            out.append([paper_of(name) for name, _ in best_per_paper(scored)])
-    return dense, fused
-
-
-def _ndcg(ranked: list[str], relevant: set[str], k: int = 10) -> float:
-    gain = sum(1 / math.log2(i + 2) for i, name in enumerate(ranked[:k]) if name in relevant)
-    return gain / sum(1 / math.log2(i + 2) for i in range(min(k, len(relevant))))
-
-
-def _claims(data: Path, number: int) -> tuple[dict[str, str], dict[str, set[str]]]:
-    relevant: dict[str, set[str]] = defaultdict(set)
-    with (data / "qrels_train.tsv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            if int(row["score"]) > 0:
-                relevant[row["query-id"]].add(row["corpus-id"])
-    with (data / "claims_train.jsonl").open(encoding="utf-8") as file:
-        all_claims = {str(claim["id"]): claim["claim"] for claim in map(json.loads, file)}
-    names = [name for name in all_claims if name in relevant]
-    chosen = random.Random(0).sample(names, min(number, len(names)))
-    return {name: all_claims[name] for name in chosen}, relevant
 
 
 def _arguments() -> argparse.Namespace:
