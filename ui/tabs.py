@@ -28,7 +28,9 @@ def search(service: Service) -> None:
 
     query = gr.Textbox(label="Search", placeholder="Words, or a title", max_length=2000)
     with gr.Row():
-        mode = gr.Radio(["hybrid", "dense", "lexical"], value="hybrid", label="How")
+        mode = gr.Radio(
+            ["hybrid", "dense", "lexical"], value=service.bot.settings.retrieval.mode, label="How"
+        )
         k = gr.Slider(5, 50, value=10, step=5, label="How many")
         span = gr.Textbox(label="Years", placeholder="2020-2024, 2020-", max_length=20)
         author = gr.Textbox(label="Author", max_length=200)
