@@ -74,7 +74,7 @@ def library(service: Service, page: gr.Blocks) -> None:
         html(render.notice("This collection is read-only here."))
     drop = gr.File(
         label="Drop files with papers here", file_count="multiple", visible=not read_only,
-        elem_id="drop", height=120,
+        elem_id="drop", height=150,
     )  # fmt: skip
     jobs, timer = html(elem_id="jobs"), gr.Timer(1.0, active=False)
     with gr.Row():
