@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rag
-from rag import Chatbot, refuse
+from rag import Chatbot, Settings, refuse
 from rag.library import Library
 from rag.prompt import FOLDER as PROMPTS
 from rag.types import Backend, Hit
@@ -28,9 +28,9 @@ def embed_of(bot: Chatbot) -> Embed:
     return bot._collection.embed
 
 
-def backend_of(bot: Chatbot) -> Backend:
+def backend_of(bot: Chatbot, settings: Settings | None = None) -> Backend:
     """Whoever writes the chatbot's answers. Raises BackendNotReady, ConfigError."""
-    return bot._writer(bot.settings)
+    return bot._writer(settings or bot.settings)
 
 
 def confidence(bot: Chatbot, question: str, hits: Sequence[Hit]) -> float:

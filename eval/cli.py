@@ -13,9 +13,8 @@ from eval import _inside
 from eval._cli_parser import parse
 from rag._cli_output import put, put_json, say, width
 from rag._cli_progress import Progress
+from rag.cli import DONE, FAILED, _home, _needs_no_hub
 from rag.config import Settings
-
-DONE, FAILED = 0, 1
 
 
 def main(words: Sequence[str], *, own_process: bool = False) -> int:
@@ -244,15 +243,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
 }
 
 
-def _home(args: Namespace) -> Path:
-    home = getattr(args, "home", None)
-    return Path(home or os.environ.get("FOOTNOTED_HOME") or ".footnoted").expanduser()
-
-
 def _stay_offline(settings: Settings) -> None:
     """As the other commands do in a process of their own, where nothing is to be fetched."""
-    from rag.cli import _needs_no_hub
-
     if _needs_no_hub(settings):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

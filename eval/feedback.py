@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets import LeftOut
-from eval.datasets._lines import objects
+from eval.datasets._lines import records
 from eval.errors import EvalError
 
 FILE = "feedback.jsonl"
@@ -24,13 +24,11 @@ def from_feedback(source: Path, out: Path) -> tuple[int, int, list[LeftOut]]:
     if not path.is_file():
         raise EvalError(f"no feedback at {path}. Name a home, or its {FILE}.")
     known = _ids(out)
-    before, left = len(known), []
+    before = len(known)
+    left: list[LeftOut] = []
     new: list[dict[str, Any]] = []
-    for found in objects(path):
-        if isinstance(found, LeftOut):
-            left.append(found)
-            continue
-        question = _question(found[1])
+    for _, record in records(path, left):
+        question = _question(record)
         if question and question["id"] not in known:
             known.add(question["id"])
             new.append(question)
@@ -55,4 +53,4 @@ def _question(record: dict[str, Any]) -> dict[str, Any] | None:
 def _ids(path: Path) -> set[str]:
     if not path.is_file() or not path.stat().st_size:
         return set()
-    return {str(f[1].get("id")) for f in objects(path) if not isinstance(f, LeftOut)}
+    return {str(record.get("id")) for _, record in records(path, [])}

@@ -13,6 +13,7 @@ from eval import _inside
 from eval.metrics.grounding import citation_precision, citation_recall
 from rag import Chatbot
 from rag.ground import GROUNDERS, Grounder, Judgement
+from rag.prompt import template
 from rag.registry import lookup
 
 DEFAULT = "embedding"
@@ -26,11 +27,6 @@ class Judge:
         self._grounder = grounder
         self._known: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Judgement] = {}
 
-    @classmethod
-    def named(cls, name: str, embed: _inside.Embed) -> Judge:
-        """Raises ConfigError for a name that is not in the registry and no module:Class."""
-        return cls(name, lookup("grounder", name, GROUNDERS)(embed=embed))
-
     def judge(self, claim: str, evidence: Sequence[str], contexts: Sequence[str] = ()) -> Judgement:
         if not evidence:
             return Judgement("unsupported", 0.0, None)
@@ -41,8 +37,18 @@ class Judge:
 
 
 def judge_for(bot: Chatbot, name: str = DEFAULT) -> Judge:
-    """The judge of that name, with the chatbot's sentence vectors."""
-    return Judge.named(name, _inside.embed_of(bot))
+    """The judge of that name, with the chatbot's settings, sentence vectors and model.
+
+    Raises ConfigError for a name that is not in the registry and no module:Class.
+    """
+    cls = lookup("grounder", name, GROUNDERS)
+    grounder: Grounder = cls.from_settings(
+        bot.settings.answer,
+        embed=_inside.embed_of(bot),
+        complete=lambda asked: _inside.backend_of(bot, bot.settings.at_zero()).complete(asked),
+        instructions=template("judge"),
+    )
+    return Judge(name, grounder)
 
 
 def judged(answer: Mapping[str, Any], judge: Judge) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from eval.asking import read_rows
-from eval.datasets import LeftOut
-from eval.datasets._lines import objects
+from eval.datasets._lines import records
 from eval.report import Report
 from eval.stats import Estimate, kappa, prediction_powered
 
@@ -72,7 +71,7 @@ def labels(folder: Path) -> dict[str, str]:
     path = folder / LABELS
     if not path.is_file() or not path.stat().st_size:
         return {}
-    rows = [found[1] for found in objects(path) if not isinstance(found, LeftOut)]
+    rows = (row for _, row in records(path, []))
     return {row["id"]: row["label"] for row in rows if row.get("label") in KEYS.values()}
 
 

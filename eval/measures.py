@@ -136,7 +136,7 @@ def _exact(case: Case) -> Value:
 
 
 CITATION_RECALL = Measure(
-    "sentences that their citations support", "grounding", lambda c: c.judged["citation_recall"]
+    "sentences their citations support", "grounding", lambda c: c.judged["citation_recall"]
 )
 CITATION_PRECISION = Measure(
     "citations that are needed", "grounding", lambda c: c.judged["citation_precision"]
@@ -156,8 +156,8 @@ SOURCES = Measure(
 # --- answers: of questions that can be answered; a refusal has said nothing
 
 
-def _of_answerable(function: Callable[[Case], Value]) -> Callable[[Case], Value]:
-    return lambda case: function(case) if case.should_answer else None
+def _answer(title: str, of: Callable[[Case], Value]) -> Measure:
+    return Measure(title, "answer", lambda case: of(case) if case.should_answer else None)
 
 
 def _f1(case: Case) -> Value:
@@ -183,33 +183,17 @@ def right(case: Case) -> float | None:
     return float(all(part == 1.0 for part in known)) if known else None
 
 
-RIGHT = Measure("right paper and all key facts", "answer", _of_answerable(right))
-CITES_GOLD = Measure(
-    "cites a right paper",
-    "answer",
-    _of_answerable(lambda c: m.cites_gold(c.cited, c.question.gold_papers)),
+RIGHT = _answer("right paper and all key facts", right)
+CITES_GOLD = _answer("cites a right paper", lambda c: m.cites_gold(c.cited, c.question.gold_papers))
+SOURCE_RECALL = _answer(
+    "right papers cited", lambda c: m.source_recall(c.cited, c.question.gold_papers)
 )
-SOURCE_RECALL = Measure(
-    "right papers cited",
-    "answer",
-    _of_answerable(lambda c: m.source_recall(c.cited, c.question.gold_papers)),
+KEY_FACTS = _answer("key facts said", lambda c: m.key_facts_found(c.said, c.question.key_facts))
+ALL_FACTS = _answer("all key facts said", lambda c: m.all_key_facts(c.said, c.question.key_facts))
+GOLD_SENTENCES = _answer(
+    "gold sentences quoted", lambda c: m.gold_sentence_recall(c.quotes, c.question.gold_sentences)
 )
-KEY_FACTS = Measure(
-    "key facts said",
-    "answer",
-    _of_answerable(lambda c: m.key_facts_found(c.said, c.question.key_facts)),
-)
-ALL_FACTS = Measure(
-    "all key facts said",
-    "answer",
-    _of_answerable(lambda c: m.all_key_facts(c.said, c.question.key_facts)),
-)
-GOLD_SENTENCES = Measure(
-    "gold sentences quoted",
-    "answer",
-    _of_answerable(lambda c: m.gold_sentence_recall(c.quotes, c.question.gold_sentences)),
-)
-TOKEN_F1 = Measure("token F1 with the reference", "answer", _of_answerable(_f1))
+TOKEN_F1 = _answer("token F1 with the reference", _f1)
 RELEVANCE = Measure(
     "answer is on the question's topic",
     "answer",

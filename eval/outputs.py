@@ -7,6 +7,8 @@ from xml.sax.saxutils import quoteattr
 
 from eval.measures import measures
 from eval.report import Report
+from eval.stats import Estimate
+from eval.text import figure
 
 Bound = tuple[str, float]
 Reports = Mapping[str, Report]
@@ -75,10 +77,7 @@ def markdown(reports: Reports, missed: Sequence[str]) -> str:
 
 
 def _figure(report: Report, name: str) -> str:
-    found = report.data["metrics"][name]
-    if found["value"] is None:
-        return "-"
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return figure(Estimate(**report.data["metrics"][name]))
 
 
 def _number(value: float | None) -> str:

@@ -7,11 +7,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rag.config import EmbeddingSettings, Settings
+
 PATH = Path(__file__).parent / "data" / "judges.json"
 
 
-def measured_record(judge: str) -> dict[str, Any]:
-    """By dataset: AUROC, balanced accuracy and calibration error; empty where never measured."""
+def measured_record(judge: str, settings: Settings) -> dict[str, Any]:
+    """By dataset: AUROC, balanced accuracy and calibration error; empty where never measured.
+
+    A judge that reads vectors was measured with those of the encoder that ships, no other's.
+    """
+    shipped = EmbeddingSettings()
+    used = settings.embedding
+    if judge == "embedding" and (used.name, used.model) != (shipped.name, shipped.model):
+        return {}
     found: dict[str, Any] = _records().get(judge, {})
     return found
 

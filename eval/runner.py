@@ -19,6 +19,7 @@ from eval.errors import EvalError
 from eval.judging import DEFAULT, Judge, judge_for, judged
 from eval.measures import Case, measures
 from eval.metrics.answers import answer_relevance
+from eval.record import measured_record
 from eval.report import Report, curves, summarise
 from eval.retrieval import sample
 from eval.variants import shown, variants
@@ -131,7 +132,7 @@ def _run(bot: Chatbot, found: QuestionSet, folder: Path, plan: Plan, progress: P
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "home": str(bot.home),
         "settings": {**shown(bot.settings), **plan.to_dict()},
-        "judge": record_of(judge.name),
+        "judge": {"name": judge.name, "record": measured_record(judge.name, bot.settings)},
     }
     notes = _notes(rows, questions, changed, again)
     return Report(
@@ -170,13 +171,6 @@ def measured(bot: Chatbot, rows: Sequence[Row], judge: Judge, progress: Progress
         out.append({**row, "judged": dict(case.judged), "rows": numbers})
         progress("judging", done, len(rows))
     return out
-
-
-def record_of(judge: str) -> dict[str, Any]:
-    """The judge's name and what `eval grounders` measured of it, where it did."""
-    from eval.record import measured_record
-
-    return {"name": judge, "record": measured_record(judge)}
 
 
 def question_of(row: Row) -> Question:

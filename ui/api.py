@@ -139,7 +139,7 @@ def _asking(router: APIRouter, service: Service) -> None:
         """Ranked papers; the object of `footnoted search --json`."""
         filters = body.filters.filters() if body.filters else None
         hits, seconds = await service.search(body.query, body.k, filters, body.mode)
-        mode = body.mode or service.bot.settings.retrieval.mode
+        mode = await service.read(service.bot.search_mode, body.mode)
         found = [hit.to_dict() for hit in hits]
         return {"query": body.query, "mode": mode, "hits": found, "seconds": seconds}
 

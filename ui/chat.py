@@ -10,19 +10,19 @@ from typing import Any
 import gradio as gr
 
 from rag.errors import ConfigError, ConversationNotFound
-from rag.types import Filters
+from rag.types import Filters, Policy
 from ui import collection, feedback, render
 from ui.failures import EXPECTED, message_of
 from ui.observe import log
 from ui.parse import Known, chips, merged, read_filters, years
-from ui.service import POLICIES, Asked, Service, owner_name
+from ui.service import Asked, Service, owner_name
 from ui.work import Place
 
 _EXAMPLES = 4
 _LISTED = 40
 _REDRAW = 0.1  # seconds between two drawings of a draft
 _REASONS = ("wrong", "not what the source says", "incomplete", "should have answered", "other")
-_POLICY_WORDS = {
+_POLICY_WORDS: dict[Policy, str] = {
     "flag": "mark what is not supported",
     "drop": "leave it out",
     "keep": "keep it",
@@ -94,7 +94,7 @@ class Chat:
             backends = self._service.backends
             self.backend = gr.Radio(backends, value=backends[0], label="Backend")
             policy = self._service.bot.settings.answer.policy
-            choices = [(_POLICY_WORDS[name], name) for name in POLICIES]
+            choices = [(words, name) for name, words in _POLICY_WORDS.items()]
             self.policy = gr.Radio(choices, value=policy, label="A sentence without support")
 
     def wire(self, page: gr.Blocks) -> None:
@@ -135,7 +135,7 @@ class Chat:
 
     async def run(
         self, question: str, conversation: str | None, written: bool, span: str,
-        venue: str, author: str, category: str, backend: str, policy: str, request: gr.Request,
+        venue: str, author: str, category: str, backend: str, policy: Policy, request: gr.Request,
     ) -> AsyncIterator[tuple[Any, ...]]:  # fmt: skip
         """Ask, and tell what is being done until the answer is there."""
         question = (question or "").strip()

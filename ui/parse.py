@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from rag._cli_parser import years as typed_years
 from rag.errors import ConfigError
 from rag.types import Filters
 
@@ -54,14 +56,11 @@ def read_filters(question: str, known: Known) -> tuple[str, Filters]:
 
 def years(text: str) -> tuple[int | None, int | None] | None:
     """`2020-2024`, `2020-`, `-2024` or `2023`; None for nothing. Raises ConfigError."""
-    wanted = text.strip()
-    match = re.fullmatch(r"(\d{4})?\s*([-–])?\s*(\d{4})?", wanted)
-    if not wanted:
-        return None
-    if not match or not (match[1] or match[3]) or (match[1] and match[3] and not match[2]):
-        raise ConfigError(f"'{wanted[:20]}' is no range of years: 2020-2024, 2020-, -2024 or 2023")
-    low, high = (int(part) if part else None for part in (match[1], match[3]))
-    return (low, high) if match[2] else (low or high, low or high)
+    wanted = re.sub(r"\s*[-–]\s*", "-", text.strip())
+    try:
+        return typed_years(wanted) if wanted else None
+    except ArgumentTypeError as error:
+        raise ConfigError(str(error)) from None
 
 
 def chips(filters: Filters | None) -> list[str]:

@@ -33,7 +33,9 @@ def listed(folder: Path) -> str:
         return render.notice(
             f"No runs yet. Make one: footnoted eval run DATASET --out {folder}/NAME"
         )
-    metrics = list(dict.fromkeys(name for run in runs.values() for name in run["metrics"]))
+    metrics = dict.fromkeys(
+        name for run in runs.values() for name, found in run["metrics"].items() if _value(found)
+    )
     head = "".join(f"<th>{_linked(folder, name)}</th>" for name in runs)
     rows = "".join(
         f"<tr><th>{render.text(metric)}</th>"

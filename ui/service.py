@@ -9,17 +9,15 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import islice
-from threading import Lock
 from typing import Any, TypeVar
 
 from rag.chatbot import Chatbot
-from rag.config import Settings
 from rag.conversations import Conversations
 from rag.errors import ConfigError, RagError
 from rag.prompt import Turn
-from rag.types import Answer, Event, Filters, Hit, Mode, Paper
+from rag.types import Answer, Event, Filters, Hit, Mode, Paper, Policy
 from ui import traces
 from ui.jobs import Jobs
 from ui.observe import Meters, log
@@ -28,7 +26,6 @@ from ui.work import Place, Pool
 
 LOCAL = "local"  # who asks where nobody has to say who they are
 _NOBODY = ""  # and what is theirs belongs to whoever uses the command line here, too
-POLICIES = ("flag", "drop", "keep")
 _READERS = 4
 _CANARY_SECONDS = 10.0
 
@@ -43,7 +40,7 @@ class Asked:
     filters: Filters | None = None
     history: Sequence[Turn] = ()
     backend: str | None = None
-    policy: str | None = None
+    policy: Policy | None = None
     conversation: str | None = None
     owner: str = _NOBODY
     written: str | None = None  # the question as its asker wrote it, filters and all
@@ -52,24 +49,6 @@ class Asked:
 def owner_name(user: str | None) -> str:
     """Under which name a user's conversations and jobs are kept."""
     return _NOBODY if user in (None, "", LOCAL) else str(user)
-
-
-class Variant(Chatbot):
-    """The same home, index and embedder as its parent, with another backend or policy."""
-
-    def __init__(self, parent: Chatbot, settings: Settings) -> None:
-        super().__init__(parent.home, settings)
-        self._parent = parent
-        self._open_index = parent._open_index  # type: ignore[method-assign]
-        self._library = parent._library  # type: ignore[method-assign]
-
-    @cached_property
-    def _embedder(self) -> Any:
-        return self._parent._embedder
-
-    @cached_property
-    def _embed(self) -> Any:
-        return self._parent._embed
 
 
 class Service:
@@ -83,8 +62,6 @@ class Service:
         self.conversations = Conversations(bot.home)
         self.jobs = Jobs(bot)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
-        self._variants: dict[tuple[str, str], Chatbot] = {}
-        self._lock = Lock()
         self._ready: tuple[float, dict[str, Any]] = (float("-inf"), {})
         self.meters.gauge("waiting", "Questions in line", lambda: self.pool.waiting)
         self.meters.gauge("running", "Answers in the making", lambda: self.pool.running)
@@ -97,26 +74,12 @@ class Service:
             dict.fromkeys([settings.backend.name, "extractive", *settings.plugins.backends])
         )
 
-    def chatbot(self, backend: str | None = None, policy: str | None = None) -> Chatbot:
-        """The chatbot with this backend and policy. Raises ConfigError for one that is not offered.
-
-        Only those that the operator has set: a visitor must not make the server connect elsewhere.
-        """
-        settings = self.bot.settings
-        wanted = (backend or settings.backend.name, policy or settings.answer.policy)
-        if wanted[0] not in self.backends:
-            raise ConfigError(f"no backend '{wanted[0]}' here. Choose: {', '.join(self.backends)}.")
-        if wanted[1] not in POLICIES:
-            raise ConfigError(f"no policy '{wanted[1]}'. Choose: {', '.join(POLICIES)}.")
-        if wanted == (settings.backend.name, settings.answer.policy):
-            return self.bot
-        with self._lock:
-            if wanted not in self._variants:
-                self._variants[wanted] = Variant(self.bot, _changed(settings, *wanted))
-            return self._variants[wanted]
-
     def check(self, asked: Asked) -> None:
-        """Raise ConfigError for what cannot be asked, before it waits in line."""
+        """Raise ConfigError for what cannot be asked, before it waits in line.
+
+        Only backends that the operator has set: a visitor must not make the server connect
+        elsewhere.
+        """
         if not asked.question.strip():
             raise ConfigError("the question is empty")
         if len(asked.question) > self.options.max_question:
@@ -124,7 +87,11 @@ class Service:
                 f"the question has {len(asked.question):,} characters; "
                 f"the limit is {self.options.max_question:,}"
             )
-        self.chatbot(asked.backend, asked.policy)
+        if asked.backend and asked.backend not in self.backends:
+            raise ConfigError(
+                f"no backend '{asked.backend}' here. Choose: {', '.join(self.backends)}."
+            )
+        self.bot.settings.chosen(asked.backend, None, asked.policy)
 
     async def stream(self, asked: Asked) -> AsyncGenerator[Event | Place]:
         """Places in the line, then the events of `Chatbot.stream`; the answer as it was stored.
@@ -199,8 +166,8 @@ class Service:
         history = asked.history
         if asked.conversation:
             history = self.conversations.turns(asked.conversation, asked.owner)
-        bot = self.chatbot(asked.backend, asked.policy)
-        for event in bot.stream(asked.question, asked.filters, history):
+        chosen: dict[str, Any] = {"backend": asked.backend, "policy": asked.policy}
+        for event in self.bot.stream(asked.question, asked.filters, history, **chosen):
             yield self._kept(event.value, asked) if event.kind == "answer" else event
 
     def _kept(self, answer: Answer, asked: Asked) -> Event:
@@ -224,16 +191,4 @@ class Service:
         return Event("answer", answer)
 
 
-def _changed(settings: Settings, backend: str, policy: str) -> Settings:
-    """With another backend's name, what belongs to the one that is set stays with that one."""
-    same = backend == settings.backend.name
-    update = {} if same else {"name": backend, "model": None}
-    return settings.model_copy(
-        update={
-            "backend": settings.backend.model_copy(update=update),
-            "answer": settings.answer.model_copy(update={"policy": policy}),
-        }
-    )
-
-
-__all__ = ["LOCAL", "POLICIES", "Asked", "Service"]
+__all__ = ["LOCAL", "Asked", "Service"]

@@ -28,7 +28,9 @@ def search(service: Service) -> None:
 
     query = gr.Textbox(label="Search", placeholder="Words, or a title", max_length=2000)
     with gr.Row():
-        mode = gr.Radio(["hybrid", "dense", "lexical"], value="hybrid", label="How")
+        mode = gr.Radio(
+            ["hybrid", "dense", "lexical"], value=service.bot.settings.retrieval.mode, label="How"
+        )
         k = gr.Slider(5, 50, value=10, step=5, label="How many")
         span = gr.Textbox(label="Years", placeholder="2020-2024, 2020-", max_length=20)
         author = gr.Textbox(label="Author", max_length=200)
@@ -72,7 +74,7 @@ def library(service: Service, page: gr.Blocks) -> None:
         html(render.notice("This collection is read-only here."))
     drop = gr.File(
         label="Drop files with papers here", file_count="multiple", visible=not read_only,
-        elem_id="drop", height=120,
+        elem_id="drop", height=150,
     )  # fmt: skip
     jobs, timer = html(elem_id="jobs"), gr.Timer(1.0, active=False)
     with gr.Row():

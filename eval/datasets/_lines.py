@@ -37,6 +37,15 @@ def objects(address: str | Path) -> Iterator[tuple[int, dict[str, Any]] | LeftOu
         raise EvalError(str(error)) from error
 
 
+def records(address: str | Path, left: list[LeftOut]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The same where each line is one; what is none is added to `left`."""
+    for found in objects(address):
+        if isinstance(found, LeftOut):
+            left.append(found)
+        else:
+            yield found
+
+
 def rows(address: str | Path) -> Iterator[list[str]]:
     """The columns of each line of a TSV that is not blank."""
     try:

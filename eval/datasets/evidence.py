@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
-from eval.datasets._lines import LeftOut, objects
+from eval.datasets._lines import LeftOut, records
 from eval.errors import EvalError
 from rag.chunking import sentences
 from rag.types import Verdict
@@ -96,11 +96,7 @@ def _existing(address: str) -> Path:
 def _read(path: Path) -> tuple[list[Labelled], list[LeftOut]]:
     examples: list[Labelled] = []
     left: list[LeftOut] = []
-    for found in objects(path):
-        if isinstance(found, LeftOut):
-            left.append(found)
-            continue
-        line, record = found
+    for line, record in records(path, left):
         evidence = as_sentences(record.get("evidence"))
         claim, label = record.get("claim"), record.get("label")
         if not isinstance(claim, str) or not claim.strip() or not evidence:

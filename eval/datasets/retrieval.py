@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.datasets._lines import LeftOut, first_file, objects, rows
+from eval.datasets._lines import LeftOut, first_file, records, rows
 from eval.errors import EvalError
 
 _SPLITS = ("test", "dev", "train")
@@ -91,11 +91,7 @@ def _read_queries(
     queries: dict[str, str] = {}
     cited: dict[str, dict[str, int]] = {}
     left: list[LeftOut] = []
-    for found in objects(path):
-        if isinstance(found, LeftOut):
-            left.append(found)
-            continue
-        line, record = found
+    for line, record in records(path, left):
         name = str(record.get("_id", record.get("id", "")))
         text = record.get("text", record.get("claim"))
         if not name or not isinstance(text, str) or not text.strip():

@@ -62,7 +62,8 @@ _BEATS = re.compile(
     rf"(?:outperforms?|surpass(?:es)?|exceeds?|improves? (?:on|over|upon))\s+"
     rf"([^,.;]{{4,60}}?)\s+by\s+(?:up to\s|over\s|about\s)?({_NUMBER})"
 )
-_PLAIN = {"collect": "collect", "collects": "collect", "collected": "collect"}
+
+Match = re.Match[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,9 @@ class Draft:
 def drafts(paper: Paper) -> Iterator[Draft]:
     """Every question that a rule makes of this abstract; none that gives its answer away."""
     for sentence in sentences(paper.abstract):
-        for rule in _RULES:
-            draft = rule(paper, sentence)
+        for patterns, rule in _RULES:
+            match = next(filter(None, (p.search(sentence) for p in patterns)), None)
+            draft = rule(paper, sentence, match) if match else None
             if draft and not gives_away(draft):
                 yield draft
 
@@ -117,47 +119,32 @@ def accepted(number: str) -> tuple[str, ...]:
     return tuple(sorted(f.lower() for f in (forms if bare != number else {number, plain})))
 
 
-def _definition(paper: Paper, sentence: str) -> Draft | None:
-    match = _DEFINED.search(sentence) or _IS.search(sentence) or _COMMA.search(sentence)
-    if match:
-        words = [w.lower() for w in re.findall(r"[A-Za-z][\w-]{4,}", match[2])][:4]
-        facts = (tuple(words),) if words else ()
-        return Draft(f"What is {match[1]}?", "what_is", paper, sentence, facts)
-    match = _CALLED.search(sentence)
-    return Draft(f"What is {match[1]}?", "what_is", paper, sentence) if match else None
+def _definition(paper: Paper, sentence: str, match: Match) -> Draft:
+    described = match[2] if match.re.groups > 1 else ""
+    words = [w.lower() for w in re.findall(r"[A-Za-z][\w-]{4,}", described)][:4]
+    facts = (tuple(words),) if words else ()
+    return Draft(f"What is {match[1]}?", "what_is", paper, sentence, facts)
 
 
-def _change(paper: Paper, sentence: str) -> Draft | None:
-    match = _CHANGES.search(sentence)
-    if not match:
-        return None
+def _change(paper: Paper, sentence: str, match: Match) -> Draft:
     verb, what, number = match.groups()
     question = f"By how much does {name_of(paper)} {_LEMMA.get(verb, verb)} {what}?"
     return Draft(question, "number", paper, sentence, (accepted(number),), number)
 
 
-def _across(paper: Paper, sentence: str) -> Draft | None:
-    match = _ACROSS.search(sentence)
-    if not match:
-        return None
+def _across(paper: Paper, sentence: str, match: Match) -> Draft:
     number, things = match.groups()
     question = f"How many {things} are there in the work on {name_of(paper)}?"
     facts = tuple(dict.fromkeys([*accepted(number), *_in_digits(number)]))
     return Draft(question, "number", paper, sentence, (facts,), number)
 
 
-def _link(paper: Paper, sentence: str) -> Draft | None:
-    match = _LINK.search(sentence)
-    if not match:
-        return None
+def _link(paper: Paper, sentence: str, match: Match) -> Draft:
     question = f"Where can the code or the data of {name_of(paper)} be found?"
     return Draft(question, "availability", paper, sentence, ((match[0].lower(),),))
 
 
-def _solution(paper: Paper, sentence: str) -> Draft | None:
-    match = _TO_SOLVE.search(sentence)
-    if not match:
-        return None
+def _solution(paper: Paper, sentence: str, match: Match) -> Draft:
     return Draft(f"What is proposed to {match[1]} {match[2]}?", "how", paper, sentence)
 
 
@@ -166,29 +153,20 @@ def _in_digits(number: str) -> list[str]:
     return [f"{words.index(number) + 2} "] if number in words else []
 
 
-def _count(paper: Paper, sentence: str) -> Draft | None:
-    match = _HOLDS.search(sentence)
-    if not match:
-        return None
+def _count(paper: Paper, sentence: str, match: Match) -> Draft:
     who, verb, number, things = match.groups()
-    verb = _PLAIN.get(verb.lower(), verb.lower().removesuffix("s"))
+    verb = verb.lower().removesuffix("ed").removesuffix("s")
     question = f"How many {things} does {_subject(who, paper)} {verb}?"
     return Draft(question, "number", paper, sentence, (accepted(number),), number)
 
 
-def _score(paper: Paper, sentence: str) -> Draft | None:
-    match = _REACHES.search(sentence)
-    if not match:
-        return None
+def _score(paper: Paper, sentence: str, match: Match) -> Draft:
     who, _, number, what, where = match.groups()
     question = f"What {what} does {_subject(who, paper)} reach{where}?"
     return Draft(question, "result", paper, sentence, (accepted(number),), number)
 
 
-def _margin(paper: Paper, sentence: str) -> Draft | None:
-    match = _BEATS.search(sentence)
-    if not match:
-        return None
+def _margin(paper: Paper, sentence: str, match: Match) -> Draft:
     who, other, number = match.groups()
     question = f"By how much does {_subject(who, paper)} outperform {other.strip()}?"
     return Draft(question, "comparison", paper, sentence, (accepted(number),), number)
@@ -199,6 +177,14 @@ def _subject(who: str, paper: Paper) -> str:
     return name_of(paper) if generic and (who.lower() == "we" or " " in who) else who
 
 
-_RULES: tuple[Callable[[Paper, str], Draft | None], ...] = (
-    _definition, _count, _score, _margin, _change, _across, _link, _solution,
-)  # fmt: skip
+_RULES: tuple[tuple[tuple[re.Pattern[str], ...], Callable[[Paper, str, Match], Draft]], ...] = (
+    ((_DEFINED, _IS, _COMMA, _CALLED), _definition),
+    ((_HOLDS,), _count),
+    ((_REACHES,), _score),
+    ((_BEATS,), _margin),
+    ((_CHANGES,), _change),
+    ((_ACROSS,), _across),
+    ((_LINK,), _link),
+    ((_TO_SOLVE,), _solution),
+)
+"""The first of a rule's patterns that is found in a sentence -> the question it makes of it."""

@@ -11,9 +11,10 @@ from eval import _inside, stats
 from eval.asking import ask_all, read_rows
 from eval.datasets import Question, load_questions
 from eval.errors import EvalError
-from eval.judging import Judge, judged
+from eval.judging import Judge, judge_for, judged
 from eval.measures import Case, measures, right
 from eval.outputs import failures, junit, markdown
+from eval.record import measured_record
 from eval.report import Report
 from eval.runner import question_of, run, run_matrix
 from eval.text import report_text
@@ -96,7 +97,9 @@ def test_a_run_leaves_three_files_and_says_what_was_left_out(small):
     ]
     assert "not in the collection: p9" in data["left_out"][2]["why"]
     assert any("1 questions have no gold" in note for note in data["notes"])
-    assert data["judge"]["name"] == "embedding"
+    # What was measured of this judge was measured with another encoder than this home's.
+    assert data["judge"] == {"name": "embedding", "record": {}}
+    assert {"check-covid", "scifact"} <= measured_record("embedding", Settings()).keys()
     assert Report.load(folder).data == report.data
     assert len(Report.load(folder).rows) == 4
 
@@ -225,6 +228,13 @@ def test_sentences_are_judged_by_what_they_cite():
     assert [s["verdict"] for s in found["sentences"]] == ["supported", "unsupported", "unsupported"]
     assert found["citation_recall"] == pytest.approx(1 / 3)
     assert found["citation_precision"] == pytest.approx(2 / 3)
+
+
+def test_a_model_can_judge(small):
+    settings = Settings.load(None, {**FAST, **says("SUPPORTED 1")}, {})
+    with Chatbot.open(small.parent / "home", settings) as bot:
+        found = judge_for(bot, "llm").judge("Whales sing.", ["They were heard."])
+    assert found.verdict == "supported"
 
 
 def case(question, refused=False, text="", cited=()):

@@ -89,6 +89,15 @@ def test_search_gives_the_object_of_the_contract(serving: Serving) -> None:
     assert found["hits"][0]["paper_id"] == "spann" and len(found["hits"]) == 2
 
 
+def test_a_search_says_how_it_was_done(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(as_record(PAPERS[0])), encoding="utf-8")
+    with Chatbot.open(tmp_path / "home", Settings.model_validate(SETTINGS)) as bot:
+        bot.ingest(tmp_path / "a.jsonl", vectors="later")
+        with live(bot) as (url, _):
+            found = httpx.post(f"{url}/api/search", json={"query": "SPANN"}).json()
+    assert (found["mode"], len(found["hits"])) == ("lexical", 1)
+
+
 def test_a_conversation_goes_on_and_belongs_to_its_owner(serving: Serving, bot: Chatbot) -> None:
     access = Access(bot.home / "access")
     ada = {"Authorization": f"Bearer {access.add_token('ada')}"}

@@ -58,6 +58,11 @@ def test_years_that_are_none(text: str) -> None:
         years(text)
 
 
+def test_years_end_after_they_begin() -> None:
+    with pytest.raises(ConfigError, match="Write 2020-2024"):
+        years("2024-2020")
+
+
 def test_what_is_written_goes_first_and_is_said_in_words() -> None:
     both = merged(Filters((2000, 2010), author="Byron"), Filters((2020, None)))
     assert chips(both) == ["year: since 2020", "author: Byron"]
