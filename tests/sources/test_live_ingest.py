@@ -16,16 +16,10 @@ import pytest
 
 from rag import Chatbot, Settings, cli, ingest
 from rag.errors import SourceUnreachable
-from rag.sources import _http
 from tests.conftest import ROOT
 from tests.live_servers import HTML, ArxivServer, OpenAlexServer, hangs, invented, status
 
 ADDRESS = "arxiv:cat:cs.IR"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(_http, "BACKOFF", 0.01)
 
 
 @pytest.fixture

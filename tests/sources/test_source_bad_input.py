@@ -263,7 +263,7 @@ def test_a_bomb_gives_what_stands_before_it_and_a_reject(tmp_path, monkeypatch, 
 
 
 def test_a_bomb_in_a_zip(tmp_path, monkeypatch):
-    monkeypatch.setattr("rag.sources._zip._RATIO_FROM", 2**20)
+    monkeypatch.setattr("rag.sources._unpack._RATIO_FROM", 2**20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.jsonl", MARKED + b"\n" + b" " * 2**23)
         archive.writestr("b.jsonl", MARKED)
