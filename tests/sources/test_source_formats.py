@@ -114,6 +114,15 @@ def test_a_broken_entry_costs_itself_alone(read):
     ]  # fmt: skip
 
 
+def test_names_in_named_parts(read):
+    names = (
+        "family=Berg, given=Jan, prefix=van den, useprefix=true and given={Ad{\\'e}le}, "
+        'family="Doe", suffix=Jr. and Plain, Ada'
+    )
+    (paper,) = read("a.bib", f"@misc{{k, title={{T}}, abstract={{words}}, author={{{names}}}}}")
+    assert paper.authors == ("Jan van den Berg", "Ad\u00e9le Doe Jr.", "Ada Plain")
+
+
 # --- RIS and MEDLINE
 
 RIS = """\ufeffProvider: Somebody
