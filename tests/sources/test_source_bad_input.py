@@ -18,6 +18,7 @@ from backports import zstd
 from rag.errors import SourceError, SourceUnreadable
 from rag.sources import SOURCES, open_source
 from rag.types import Paper, Rejected
+from tests.conftest import ROOT
 from tests.contracts.test_sources import (
     EXPECTED,
     GOOD,
@@ -29,7 +30,6 @@ from tests.contracts.test_sources import (
     shown,
 )
 
-ROOT = Path(__file__).parents[2]
 SECURITY = ROOT.parent / "shared/data/security"
 JSON_FILES = sorted(SECURITY.glob("jsontestsuite/*/*.json"))
 NAUGHTY = SECURITY / "blns/blns.json"
