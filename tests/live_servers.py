@@ -11,21 +11,19 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import struct
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import islice
-from threading import Event, Thread
+from threading import Event
 from time import monotonic
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
 from rag.types import Paper
+from tests.loopback import Loopback, reset_connection
 
 _THINGS = "moss lanterns tides beetles kites gravel ferns clocks owls bridges".split()
 
@@ -92,9 +90,7 @@ class Wire:
         self._handler.wfile.write(data)
 
     def reset(self) -> None:
-        linger = struct.pack("ii", 1, 0)
-        self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self._handler.connection.close()
+        reset_connection(self._handler)
 
 
 @dataclass(frozen=True)
@@ -147,39 +143,23 @@ def drips(wire: Wire) -> None:
 HTML = sends("<!DOCTYPE html><html><title>Sign in</title><body>Welcome to Hotel Wifi</body></html>")
 
 
-class LiveServer:
-    """Serves on a free port while it is open, and keeps what was asked in `asked`."""
+class LiveServer(Loopback):
+    """Keeps what was asked in `asked`; the nth request meets the nth of `faults`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[Asked] = []
         self.faults: dict[int, Fault] = {}
         self.before: Callable[[int], None] = lambda number: None
-        self._closing = Event()
-        self._http = _Server(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
 
     def answer(self, asked: Asked) -> Reply:
         return Reply(b"ok", "text/plain")
 
-    def __enter__(self) -> Self:
-        serve = {"poll_interval": 0.01}
-        self._thread = Thread(target=self._http.serve_forever, kwargs=serve, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-    def _meet(self, handler: BaseHTTPRequestHandler) -> None:
+    def meet(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         url = urlsplit(handler.path)
-        length = int(handler.headers.get("Content-Length") or 0)
-        form = handler.rfile.read(length).decode()
         params = {
             name: values[0]
-            for text in (url.query, form)
+            for text in (url.query, body.decode())
             for name, values in parse_qs(text, keep_blank_values=True).items()
         }
         asked = Asked(
@@ -188,32 +168,8 @@ class LiveServer:
         self.asked.append(asked)
         number = len(self.asked)
         self.before(number)
-        with suppress(OSError):  # clients hang up in some of these tests
-            wire = Wire(handler, self._closing, self.answer(asked))
-            self.faults.get(number, lambda w: w.send(w.good))(wire)
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        meet = self._meet
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                meet(self)
-                self.close_connection = True
-
-            do_POST = do_GET  # noqa: N815
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass
+        wire = Wire(handler, self._closing, self.answer(asked))
+        self.faults.get(number, lambda w: w.send(w.good))(wire)
 
 
 class ArxivServer(LiveServer):

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import socket
-import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from threading import Event
+from typing import Any
+
+from tests.loopback import Loopback, reset_connection
 
 STREAM = "text/event-stream"
 DONE = b"data: [DONE]\n\n"
@@ -55,10 +56,7 @@ class Wire:
         return self._closing.wait(seconds)
 
     def reset(self) -> None:
-        # Zero linger turns the close into a reset, which is what a killed server sends.
-        linger = struct.pack("ii", 1, 0)
-        self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self._handler.connection.close()
+        reset_connection(self._handler)
 
 
 Behaviour = Callable[[Wire], None]
@@ -105,59 +103,20 @@ def fails(status: int, body: object, kind: str = "application/json", **headers: 
     return behave
 
 
-class ChatServer:
-    """Serves on a free port while it is open, and keeps what was asked in `requests`."""
+class ChatServer(Loopback):
+    """Keeps what was asked in `requests`."""
 
     def __init__(self, *behaviours: Behaviour) -> None:
+        super().__init__()
+        self.url += "/v1"
         self.requests: list[Request] = []
         self._behaviours = behaviours
-        self._closing = Event()
-        self._http = _Server(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
-    def __enter__(self) -> Self:
-        serve = {"poll_interval": 0.01}
-        self._thread = Thread(target=self._http.serve_forever, kwargs=serve, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-    def _meet(self, handler: BaseHTTPRequestHandler) -> None:
-        length = int(handler.headers.get("Content-Length") or 0)
-        body = json.loads(handler.rfile.read(length) or b"{}")
-        request = Request(handler.path, dict(handler.headers), body)
+    def meet(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        request = Request(handler.path, dict(handler.headers), json.loads(body or b"{}"))
         self.requests.append(request)
         turn = min(len(self.requests), len(self._behaviours)) - 1
-        # Clients hang up in most of these tests.
-        with suppress(OSError):
-            self._behaviours[turn](Wire(handler, self._closing, request))
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        meet = self._meet
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                meet(self)
-                self.close_connection = True
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    # Joined on closing, so that no test leaves a thread to the next one.
-    daemon_threads = False
-    block_on_close = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass
+        self._behaviours[turn](Wire(handler, self._closing, request))
 
 
 @contextmanager

@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import isfinite
 from typing import Any
 
+from rag._retry_after import retry_after
 from rag.backends._watch import Late
 from rag.errors import (
     BackendError,
@@ -134,7 +132,7 @@ def _refused(error: BaseException, setup: Setup) -> Failure | None:
         return None
     raw = f"{body} {error}"
     quota = bool(_QUOTA.search(raw))
-    after = _retry_after(error)
+    after = retry_after(_headers(error))
     said = _short(_detail(body) or _CODE.sub("", str(error)) or "no reason given", setup)
     code = f"HTTP {status}: " if status else ""
     wait = f" It asks to wait {after:g} s." if after else ""
@@ -206,18 +204,5 @@ def _short(text: str, setup: Setup) -> str:
     return words if len(words) <= DETAIL else words[:DETAIL] + "…"
 
 
-def _retry_after(error: BaseException) -> float | None:
-    headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
-    value = str(headers.get("retry-after") or "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _until(value)
-    return seconds if isfinite(seconds) and seconds >= 0 else None
-
-
-def _until(date: str) -> float:
-    try:
-        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return -1.0
+def _headers(error: BaseException) -> Any:
+    return getattr(getattr(error, "response", None), "headers", None) or {}

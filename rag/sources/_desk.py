@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rag.errors import LibraryError
+from rag.sources._meter import Progress
 
 T = TypeVar("T")
 FORMAT = 1
-Progress = Callable[[str, int, int | None], None]
 
 
 class Cursor:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from html import unescape
-from math import isfinite
 
+from rag._retry_after import retry_after
 from rag.errors import SourceError, SourceUnreachable, SourceUnreadable
 from rag.sources._service import Service
 
@@ -78,7 +76,7 @@ _MESSAGES = {
 
 
 def _refusal(refused: Refused, service: Service, path: str) -> Failure:
-    status, after = refused.status, _retry_after(refused.headers)
+    status, after = refused.status, retry_after(refused.headers)
     said = _short(service.scrub(_words(refused.body)))
     reason = f"HTTP {status}" + (f": {said}" if said else "")
     wait = f" It asks to wait {after:g} s." if after else ""
@@ -120,19 +118,3 @@ def _words(body: str) -> str:
 def _short(text: str) -> str:
     words = " ".join(filter(str.isprintable, text.split())).rstrip(".")
     return words if len(words) <= _SHOWN else words[:_SHOWN] + "…"
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("retry-after") or ""
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _until(value)
-    return seconds if isfinite(seconds) and seconds >= 0 else None
-
-
-def _until(date: str) -> float:
-    try:
-        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return -1.0

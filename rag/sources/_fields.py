@@ -87,7 +87,7 @@ def check_fields(fields: Mapping[str, str]) -> None:
 def pick(record: Mapping[str, object], fields: Mapping[str, str] = NONE) -> dict[str, object]:
     """Take what we know from a record of theirs, the preferred name where several have a value.
 
-    `fields` maps ours to theirs, also inside: `attributes.summary`, `authors.0.name`.
+    `fields` is as in `mapped`, which goes before.
     """
     best: dict[str, tuple[int, object]] = {}
     for name, value in record.items():
@@ -97,10 +97,12 @@ def pick(record: Mapping[str, object], fields: Mapping[str, str] = NONE) -> dict
         field, rank = found
         if field not in best or rank < best[field][0]:
             best[field] = (rank, value)
-    picked = {field: value for field, (_, value) in best.items()}
-    if fields:
-        picked.update((field, _dig(record, name)) for field, name in fields.items())
-    return picked
+    return {field: value for field, (_, value) in best.items()} | mapped(record, fields)
+
+
+def mapped(record: Mapping[str, object], fields: Mapping[str, str]) -> dict[str, object]:
+    """What `fields` (ours -> theirs) names, also inside: `attributes.summary`, `authors.0.name`."""
+    return {field: _dig(record, name) for field, name in fields.items()}
 
 
 def _dig(record: Mapping[str, object], name: str) -> object:

@@ -71,12 +71,12 @@ class Http:
         path: str,
         params: Mapping[str, str],
         read: Callable[[bytes], T],
-        none_at: Collection[int] = (),
-    ) -> T | None:
+        handled: Collection[int] = (),
+    ) -> T:
         """What `read` makes of the reply; it raises `Garbled` for what is worth another attempt.
 
-        None where the status is one of `none_at`. Raises SourceUnreachable after the last
-        attempt, SourceUnreadable for a query that is refused.
+        Raises SourceUnreachable after the last attempt, SourceUnreadable for a query that is
+        refused, and `Refused` itself where its status is one that the caller has `handled`.
         """
         deadline = monotonic() + self._patience.total
         for attempt in count(1):
@@ -84,8 +84,8 @@ class Http:
             try:
                 return read(self._body(path, params, deadline))
             except Refused as refused:
-                if refused.status in none_at:
-                    return None
+                if refused.status in handled:
+                    raise
                 failure = explain(refused, self.service, path)
             except Exception as error:
                 failure = explain(error, self.service, path)

@@ -1,4 +1,4 @@
-"""A file, a .gz or standard input -> numbered lines of text, in bounded memory."""
+"""A source, packed or not -> numbered lines of text, in bounded memory."""
 
 from __future__ import annotations
 

@@ -1,22 +1,28 @@
-"""The body of a reply -> XML or JSON; anything else is `Garbled`, and asked for again."""
+"""The body of a reply -> XML or JSON, and its records; anything else is `Garbled`."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.sources._failures import Garbled
+from rag.sources._paper import make_paper, reject
+from rag.sources._shapes import Fields
 from rag.sources._xml import local
+from rag.sources.jsonl import as_line
+from rag.types import Record
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+T = TypeVar("T")
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*[0-8bcef]|x0*1[0-9a-f]|0);")
 _HTML = re.compile(rb"\s*(?:<!doctype html|<html)\b", re.IGNORECASE)
 
 
-def xml(body: bytes, tag: str) -> Element:
+def parse_xml(body: bytes, tag: str) -> Element:
     """The root of a document, whose tag (its namespace apart) must be `tag`."""
     from xml.etree.ElementTree import ParseError
 
@@ -38,7 +44,7 @@ def xml(body: bytes, tag: str) -> Element:
     return root
 
 
-def text_of(element: Element) -> str:
+def as_xml(element: Element) -> str:
     """The element as it stands in the reply, or nearly so."""
     from xml.etree.ElementTree import tostring
 
@@ -54,6 +60,36 @@ def parse_json(body: bytes) -> Any:
         raise Garbled("JSON that is nested too deeply") from None
     except ValueError as error:
         raise Garbled(f"JSON that breaks off or is damaged ({error})") from None
+
+
+def json_record(
+    value: object, fields: Callable[[Mapping[str, Any]], Fields], source: str, line: int
+) -> Record:
+    """The record that a value of a JSON reply stands for; its text is one line of JSON."""
+    raw = as_line(value)
+    if not isinstance(value, dict):
+        return reject(source, line, "not a JSON object", raw)
+    return make_paper(fields(value), source, line, raw)
+
+
+def insisting(
+    read: Callable[[bytes], T], lacks: Callable[[T], bool], what: str, tries: int
+) -> Callable[[bytes], T]:
+    """`read`, to which a reply that lacks something is `what`, and garbled: but the last is taken.
+
+    A server may be busy when it leaves something out, or may not have it at all.
+    """
+    left = tries
+
+    def insist(body: bytes) -> T:
+        nonlocal left
+        found = read(body)
+        left -= 1
+        if left and lacks(found):
+            raise Garbled(what)
+        return found
+
+    return insist
 
 
 def number(text: str | None, what: str) -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from rag.errors import SourceUnreadable
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,11 @@ class Service:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def key_of(setting: SecretStr | None, variable: str) -> str:
+    """The key that is set, else the one in the environment; empty where there is none."""
+    return (setting.get_secret_value() if setting else os.environ.get(variable, "")).strip()
 
 
 def checked(service: Service) -> SplitResult:

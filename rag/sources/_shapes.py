@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rag.sources._fields import NONE, pick
+from rag.sources._fields import NONE, mapped, pick
 
 Fields = dict[str, object]
 
 
 def fields_of(record: Mapping[str, Any], fields: Mapping[str, str] = NONE) -> Fields:
-    """Our fields from a record of any known shape; `fields` (ours -> theirs) overrides."""
-    if fields:
+    """Our fields from a record of any known shape; `fields` (ours -> theirs) go before."""
+    convert = next((convert for key, convert in _SHAPES.items() if key in record), None)
+    if convert is None:
         return pick(record, fields)
-    for key, convert in _SHAPES.items():
-        if key in record:
-            return convert(record)
-    return pick(record)
+    if not fields:
+        return convert(record)
+    # A record of one's own may have a key of such a shape: what only the names tell counts too.
+    shaped = {name: value for name, value in convert(record).items() if value}
+    return pick(record) | shaped | mapped(record, fields)
 
 
 def openalex(work: Mapping[str, Any]) -> Fields:
@@ -76,7 +78,7 @@ def semantic_scholar(paper: Mapping[str, Any]) -> Fields:
         "arxiv_id": names.get("arxiv"),
         "pmid": names.get("pubmed"),
         "license": _dict(low.get("openaccesspdf")).get("license"),
-        "id": f"s2:{low.get('paperid') or low.get('corpusid') or names.get('corpusid')}",
+        "id": _named("s2:", low.get("paperid") or low.get("corpusid") or names.get("corpusid")),
     }
 
 
@@ -92,7 +94,7 @@ def arxiv_snapshot(record: Mapping[str, Any]) -> Fields:
         or record.get("authors"),
         "year": versions[0].get("created") if versions else record.get("update_date"),
         "venue": record.get("journal-ref"),
-        "url": f"https://arxiv.org/abs/{record.get('id')}",
+        "url": _named("https://arxiv.org/abs/", record.get("id")),
         "categories": record.get("categories"),
         "doi": record.get("doi"),
         "arxiv_id": record.get("id"),
@@ -111,10 +113,14 @@ def hugging_face(record: Mapping[str, Any]) -> Fields:
         "abstract": paper.get("summary") or paper.get("abstract") or record.get("summary"),
         "authors": _names(paper.get("authors"), "name"),
         "year": paper.get("publishedAt") or record.get("publishedAt"),
-        "url": f"https://huggingface.co/papers/{paper.get('id')}",
+        "url": _named("https://huggingface.co/papers/", paper.get("id")),
         "categories": paper.get("ai_keywords"),
         "arxiv_id": paper.get("id"),
     }
+
+
+def _named(prefix: str, name: object) -> str:
+    return f"{prefix}{name}" if name else ""
 
 
 def _names(items: object, *path: str) -> list[object]:

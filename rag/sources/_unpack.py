@@ -90,6 +90,12 @@ def unpacked(stream: io.BufferedReader) -> io.BufferedReader:
     return stream
 
 
+def check_growth(given: int, taken: int) -> None:
+    """Raise Damaged where what came out is out of proportion to the bytes that were unpacked."""
+    if given > max(_RATIO_FROM, MAX_RATIO * taken):
+        raise Damaged(f"it unpacks to over {MAX_RATIO} times its size. Unpack it yourself")
+
+
 def _codec_of(head: bytes) -> tuple[str, Callable[[], _Codec]] | None:
     return next((found for magic, found in _CODECS.items() if head.startswith(magic)), None)
 
@@ -118,8 +124,7 @@ class _Unpacked(io.RawIOBase):
             reason = f"the {self._suffix} is damaged ({error})"
             raise Damaged(f"{reason}. Fetch or pack it again") from error
         self._given += len(data)
-        if self._given > max(_RATIO_FROM, MAX_RATIO * self._taken):
-            raise Damaged(f"it unpacks to over {MAX_RATIO} times its size. Unpack it yourself")
+        check_growth(self._given, self._taken)
         buffer[: len(data)] = data
         return len(data)
 

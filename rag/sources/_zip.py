@@ -13,7 +13,7 @@ from typing import IO
 
 from rag.errors import SourceUnreadable
 from rag.sources._meter import Counted, Meter, current
-from rag.sources._unpack import _RATIO_FROM, MAX_RATIO, Damaged
+from rag.sources._unpack import Damaged, check_growth
 
 MAGIC = b"PK\x03\x04"
 INSIDE = "!/"  # as in `papers.zip!/2020/a.jsonl`
@@ -108,7 +108,7 @@ class _Member(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], packed: int, archive: zipfile.ZipFile | None) -> None:
         self._stream = stream
-        self._limit = max(_RATIO_FROM, MAX_RATIO * packed)
+        self._packed = packed
         self._given = 0
         self._archive = archive
 
@@ -121,8 +121,7 @@ class _Member(io.RawIOBase):
         except Exception as error:
             raise Damaged(f"the .zip is damaged ({error}). Fetch or pack it again") from error
         self._given += len(data)
-        if self._given > self._limit:
-            raise Damaged(f"it unpacks to over {MAX_RATIO} times its size. Unpack it yourself")
+        check_growth(self._given, self._packed)
         buffer[: len(data)] = data
         return len(data)
 

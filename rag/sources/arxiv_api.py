@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.errors import SourceUnreachable, SourceUnreadable
-from rag.sources._failures import Garbled
 from rag.sources._http import Http
 from rag.sources._identifiers import arxiv_id
 from rag.sources._paper import make_paper, reject
-from rag.sources._replies import number, text_of, xml
+from rag.sources._replies import as_xml, insisting, number, parse_xml
 from rag.sources._service import Service
 from rag.sources.arxiv_atom import entry_fields
 from rag.sources.live import LiveSource, Page
@@ -82,23 +81,13 @@ class ArxivApi(LiveSource):
         return self.settings.page_size or PAGE
 
     def _feed(self, http: Http, query: str, where: _Where) -> _Feed:
-        left = EMPTY_TRIES
+        def is_empty(feed: _Feed) -> bool:
+            inside = feed.total > where.start or (where.start > 0 and not feed.total)
+            return inside and not feed.entries
 
-        def read(body: bytes) -> _Feed:
-            nonlocal left
-            feed = _read(body)
-            left -= 1
-            empty = not feed.entries and (
-                feed.total > where.start or (where.start and not feed.total)
-            )
-            if empty and left:
-                raise Garbled("a page without papers in the middle of a list")
-            return feed
-
-        found = http.get(PATH, self._params(query, where), read)
-        if found is None:
-            raise AssertionError("no status stands for nothing")
-        return found
+        empty = "a page without papers in the middle of a list"
+        read = insisting(_read, is_empty, empty, EMPTY_TRIES)
+        return http.get(PATH, self._params(query, where), read)
 
     def _params(self, query: str, where: _Where) -> dict[str, str]:
         paging = {
@@ -148,7 +137,7 @@ class _Where(NamedTuple):
 
 
 def _read(body: bytes) -> _Feed:
-    root = xml(body, "feed")
+    root = parse_xml(body, "feed")
     entries = root.findall(f"{_ATOM}entry")
     for entry in entries:
         if "/api/errors" in _text(entry, f"{_ATOM}id"):
@@ -171,7 +160,7 @@ def _text(element: Element, path: str) -> str:
 
 
 def _record(entry: Element, source: str, line: int) -> Record:
-    return make_paper(entry_fields(entry), source, line, text_of(entry))
+    return make_paper(entry_fields(entry), source, line, as_xml(entry))
 
 
 def _stuck(start: int, total: int) -> SourceUnreachable:

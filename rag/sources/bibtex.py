@@ -23,6 +23,7 @@ _BEGINS = re.compile(r"[ \t]*@[A-Za-z]+[ \t]*[{(]")
 _PASSED_OVER = re.compile(r"@(?!comment|string|preamble)[A-Za-z]+[ \t]*[{(]", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _BRACED = re.compile(r"\{[^{}]*\}")
+_NAMED_PART = re.compile(r"(family|given|prefix|suffix)\s*=\s*(.*)", re.DOTALL)
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _FIELDS = {  # ours -> theirs, the better one first
     "title": ("title",),
@@ -159,11 +160,15 @@ def _authors(text: str) -> list[str]:
 
 
 def _name(name: str) -> str:
-    """`Byron, Ada` -> `Ada Byron`; a name in braces is an organisation's."""
+    """`Byron, Ada` or `family=Byron, given=Ada` -> `Ada Byron`; braces hold an organisation."""
     name = " ".join(name.split())
     if name.lower() == "others":
         return ""
     parts = [part.strip() for part in name.split(",")]
+    named = {m[1]: m[2].strip('"') for m in map(_NAMED_PART.fullmatch, parts) if m}
+    if "family" in named:  # as BibLaTeX has it, and Zotero writes it for a name with a `von`
+        order = ("given", "prefix", "family", "suffix")
+        return _plain(" ".join(named[part] for part in order if part in named))
     if name.startswith("{") or len(parts) > 3:
         return _plain(name)
     # last, first; or last, junior, first

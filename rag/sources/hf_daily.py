@@ -7,7 +7,6 @@ once the last page of a single list was read.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -16,12 +15,10 @@ from typing import Any
 from rag.errors import SourceUnreadable
 from rag.sources._failures import Garbled
 from rag.sources._http import Http
-from rag.sources._paper import make_paper, reject
-from rag.sources._replies import parse_json
+from rag.sources._replies import json_record, parse_json
 from rag.sources._service import Service
 from rag.sources._shapes import hugging_face
 from rag.sources.live import LiveSource, Page
-from rag.types import Record
 
 PATH = "/api/daily_papers"
 PAGE = 100
@@ -64,7 +61,8 @@ class HfDaily(LiveSource):
             while more:
                 found = self._ask(http, span, page)
                 records = [
-                    _record(entry, f"hf:{query}", line + n) for n, entry in enumerate(found, 1)
+                    json_record(entry, hugging_face, f"hf:{query}", line + n)
+                    for n, entry in enumerate(found, 1)
                 ]
                 line, page = line + len(found), page + 1
                 more = len(found) >= self._size and bool(span)
@@ -78,7 +76,7 @@ class HfDaily(LiveSource):
 
     def _ask(self, http: Http, span: dict[str, str], page: int) -> list[Any]:
         params = {**span, "limit": str(self._size), "p": str(page)}
-        return http.get(PATH, params, _read) or []
+        return http.get(PATH, params, _read)
 
 
 def _span(when: str) -> dict[str, str]:
@@ -108,13 +106,6 @@ def _behind(span: dict[str, str]) -> dict[str, Any]:
     if "date" not in span:
         return {}
     return {"date": (date.fromisoformat(span["date"]) + timedelta(days=1)).isoformat(), "page": 0}
-
-
-def _record(entry: object, source: str, line: int) -> Record:
-    raw = json.dumps(entry, ensure_ascii=False)
-    if not isinstance(entry, dict):
-        return reject(source, line, "not a JSON object", raw)
-    return make_paper(hugging_face(entry), source, line, raw)
 
 
 def _read(body: bytes) -> list[Any]:

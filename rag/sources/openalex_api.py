@@ -6,19 +6,16 @@ one the server may refuse cursors (401), and the list is read by page number, up
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Collection, Generator, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 from rag.errors import SourceUnreachable, SourceUnreadable
-from rag.sources._failures import Garbled
+from rag.sources._failures import Garbled, Refused
 from rag.sources._http import Http
-from rag.sources._paper import make_paper, reject
-from rag.sources._replies import number, parse_json
-from rag.sources._service import Service
+from rag.sources._replies import insisting, json_record, number, parse_json
+from rag.sources._service import Service, key_of
 from rag.sources._shapes import openalex
 from rag.sources.live import LiveSource, Page
 from rag.types import Record
@@ -78,9 +75,7 @@ class OpenAlexApi(LiveSource):
 
     @property
     def _key(self) -> str:
-        secret = self.settings.openalex_key
-        found = secret.get_secret_value() if secret else os.environ.get("OPENALEX_API_KEY", "")
-        return found.strip()
+        return key_of(self.settings.openalex_key, "OPENALEX_API_KEY")
 
     @property
     def _size(self) -> int:
@@ -92,16 +87,18 @@ class OpenAlexApi(LiveSource):
         while at:
             first = at == "*"
             refusals = () if first and self._key else (401,) if first else (400, 401)
-            found = self._ask(http, query, {"cursor": at}, refusals)
-            if found is None and first:
-                return True
-            if found is None:  # expired: what comes again is left out, or unchanged
+            try:
+                found = self._ask(http, query, {"cursor": at}, refusals)
+            except Refused:
+                if first:
+                    return True
+                # It has expired: what comes again is left out, or unchanged.
                 at, restarts = "*", restarts + 1
                 if restarts > _RESTARTS:
                     raise SourceUnreachable(
                         "OpenAlex refuses its own cursor again and again. Run the same command "
                         "again later."
-                    )
+                    ) from None
                 continue
             if found.next == at:
                 raise SourceUnreachable(
@@ -115,7 +112,7 @@ class OpenAlexApi(LiveSource):
     def _by_page(self, http: Http, query: str, page: int) -> Iterator[Page]:
         size = self._size
         while True:
-            found = self._ask(http, query, {"page": str(page)}) or _List(0, [], "")
+            found = self._ask(http, query, {"page": str(page)})
             records = self._records(found, query, (page - 1) * size)
             page += 1
             yield Page(records, {"page": page}, found.total)
@@ -129,22 +126,17 @@ class OpenAlexApi(LiveSource):
                 )
 
     def _ask(
-        self, http: Http, query: str, place: dict[str, str], none_at: Collection[int] = ()
-    ) -> _List | None:
+        self, http: Http, query: str, place: dict[str, str], handled: Collection[int] = ()
+    ) -> _List:
         params = {**self._asked(query), "per_page": str(self._size), "select": _FIELDS, **place}
         if self.settings.mailto:
             params["mailto"] = self.settings.mailto
-        left = _EMPTY_TRIES
 
-        def read(body: bytes) -> _List:
-            nonlocal left
-            found = _read(body)
-            left -= 1
-            if not found.works and found.next and left:
-                raise Garbled("a page without works in the middle of a list")
-            return found
+        def is_empty(found: _List) -> bool:
+            return not found.works and bool(found.next)
 
-        return http.get(PATH, params, read, none_at)
+        empty = "a page without works in the middle of a list"
+        return http.get(PATH, params, insisting(_read, is_empty, empty, _EMPTY_TRIES), handled)
 
     def _asked(self, query: str) -> dict[str, str]:
         """The query as parameters of the address."""
@@ -166,20 +158,15 @@ class OpenAlexApi(LiveSource):
 
     def _records(self, found: _List, query: str, line: int) -> list[Record]:
         source = f"openalex:{query}"
-        return [_record(work, source, line + n) for n, work in enumerate(found.works, 1)]
+        return [
+            json_record(work, openalex, source, line + n) for n, work in enumerate(found.works, 1)
+        ]
 
 
 def _pair(part: str) -> tuple[str, str]:
     """`name=value` as in an address; in a filter, a plus is OpenAlex's own "and"."""
     name, _, value = part.partition("=")
     return name, unquote(value) if name == "filter" else unquote_plus(value)
-
-
-def _record(work: object, source: str, line: int) -> Record:
-    raw = json.dumps(work, ensure_ascii=False)
-    if not isinstance(work, dict):
-        return reject(source, line, "not a JSON object", raw)
-    return make_paper(openalex(work), source, line, raw)
 
 
 def _read(body: bytes) -> _List:

@@ -8,7 +8,6 @@ asked for again, so that the cursor is two numbers and no history on the server 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,8 +16,8 @@ from rag.errors import SourceUnreadable
 from rag.sources._failures import Garbled
 from rag.sources._http import Http
 from rag.sources._paper import make_paper, reject
-from rag.sources._replies import number, text_of, xml
-from rag.sources._service import Service
+from rag.sources._replies import as_xml, insisting, number, parse_xml
+from rag.sources._service import Service, key_of
 from rag.sources.live import LiveSource, Page
 from rag.sources.pubmed_xml import article_fields
 from rag.types import Record
@@ -52,7 +51,8 @@ class PubMedApi(LiveSource):
     format = "pubmed_xml"
 
     def service(self) -> Service:
-        settings, key = self.settings, self._key
+        settings = self.settings
+        key = key_of(settings.ncbi_key, "NCBI_API_KEY")
         pause = settings.pubmed_pause
         if pause is None:
             pause = PAUSE_WITH_KEY if key else PAUSE
@@ -90,12 +90,6 @@ class PubMedApi(LiveSource):
         yield from self._ids(http, query, _ALL, whole, range(1, low))
         yield from sorted(self._ids(http, query, _ALL, whole, range(high + 1, HIGHEST + 1)))
 
-    @property
-    def _key(self) -> str:
-        secret = self.settings.ncbi_key
-        found = secret.get_secret_value() if secret else os.environ.get("NCBI_API_KEY", "")
-        return found.strip()
-
     def _ids(
         self, http: Http, query: str, span: range, found: _Found, wanted: range
     ) -> Iterator[int]:
@@ -118,7 +112,7 @@ class PubMedApi(LiveSource):
         ids: dict[int, None] = {}
         while True:
             place = {**params, "retstart": str(len(ids))}
-            found = http.get(SEARCH, place, _read_search) or _Found(0, [])
+            found = http.get(SEARCH, place, _read_search)
             new = found.ids and not ids.keys() >= set(found.ids)
             ids.update(dict.fromkeys(found.ids))
             if found.total > MOST or len(ids) >= found.total or not new:
@@ -126,17 +120,13 @@ class PubMedApi(LiveSource):
 
     def _fetch(self, http: Http, query: str, ids: list[int], line: int) -> list[Record]:
         params = {"db": "pubmed", "retmode": "xml", "id": ",".join(map(str, ids))}
-        left = _MISSING_TRIES
 
-        def read(body: bytes) -> dict[int, Element]:
-            nonlocal left
-            found = _read_articles(body)
-            left -= 1
-            if left and not found.keys() >= set(ids):
-                raise Garbled("fewer records than were asked for")
-            return found
+        def misses_some(found: dict[int, Element]) -> bool:
+            return not found.keys() >= set(ids)
 
-        found = http.get(FETCH, {**params, **self._who()}, read) or {}
+        fewer = "fewer records than were asked for"
+        read = insisting(_read_articles, misses_some, fewer, _MISSING_TRIES)
+        found = http.get(FETCH, {**params, **self._who()}, read)
         source = f"pubmed:{query}"
         return [
             _record(found[pmid], source, line + n)
@@ -152,7 +142,7 @@ class PubMedApi(LiveSource):
 
 
 def _read_search(body: bytes) -> _Found:
-    root = xml(body, "eSearchResult")
+    root = parse_xml(body, "eSearchResult")
     error = root.findtext("ERROR")
     if error and root.find("Count") is None:
         raise Garbled(f"an error ({' '.join(error.split())[:200]})")
@@ -161,7 +151,7 @@ def _read_search(body: bytes) -> _Found:
 
 
 def _read_articles(body: bytes) -> dict[int, Element]:
-    root = xml(body, "PubmedArticleSet")
+    root = parse_xml(body, "PubmedArticleSet")
     found = {}
     for element in root:
         pmid = element.findtext("MedlineCitation/PMID") or element.findtext("BookDocument/PMID")
@@ -171,4 +161,4 @@ def _read_articles(body: bytes) -> dict[int, Element]:
 
 
 def _record(article: Element, source: str, line: int) -> Record:
-    return make_paper(article_fields(article), source, line, text_of(article))
+    return make_paper(article_fields(article), source, line, as_xml(article))

@@ -10,7 +10,7 @@ import pytest
 
 from rag.config import ConnectorSettings
 from rag.errors import SourceUnreachable, SourceUnreadable
-from rag.sources import _http, arxiv_api
+from rag.sources import arxiv_api
 from rag.sources._desk import Desk
 from rag.sources.live import Live, open_live
 from rag.types import Rejected
@@ -28,11 +28,6 @@ from tests.live_servers import (
     sends,
     status,
 )
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(_http, "BACKOFF", 0.01)
 
 
 @pytest.fixture

@@ -8,17 +8,11 @@ import pytest
 
 from rag.config import ConnectorSettings
 from rag.errors import SourceUnreadable
-from rag.sources import _http
 from rag.sources._desk import Desk
 from rag.sources.live import Live, open_live
 from tests.live_servers import HTML, HfServer, cut, cut_quietly, drained, invented, numbers, status
 
 TODAY = datetime.now(UTC).date()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(_http, "BACKOFF", 0.01)
 
 
 @pytest.fixture

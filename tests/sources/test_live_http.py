@@ -13,7 +13,7 @@ import pytest
 
 from rag.errors import SourceError, SourceUnreachable, SourceUnreadable
 from rag.sources import _http
-from rag.sources._failures import Garbled
+from rag.sources._failures import Garbled, Refused
 from rag.sources._http import Http, Patience
 from rag.sources._service import Service
 from tests.live_servers import (
@@ -32,11 +32,6 @@ from tests.servers import closed_port
 KEY = "k3y-that-nobody-may-see"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(_http, "BACKOFF", 0.01)
-
-
 @pytest.fixture
 def server():
     with LiveServer() as running:
@@ -47,9 +42,9 @@ def service(url: str, **more) -> Service:
     return Service("Testland", "connectors.test_url", url, more.pop("pause", 0.0), **more)
 
 
-def ask(url: str, read=bytes.decode, patience=None, none_at=(), **more):
+def ask(url: str, read=bytes.decode, patience=None, handled=(), **more):
     with Http(service(url, **more), patience or Patience(2, 5, 4)) as http:
-        return http.get("/api", {"q": "a b&c"}, read, none_at)
+        return http.get("/api", {"q": "a b&c"}, read, handled)
 
 
 def words(body: bytes) -> str:
@@ -161,9 +156,11 @@ def test_a_server_that_sends_elsewhere_is_not_followed(server):
     assert len(server.asked) == 1
 
 
-def test_a_status_may_stand_for_nothing(server):
+def test_a_status_that_the_caller_handles_is_raised_as_it_is(server):
     server.faults = {1: status(401)}
-    assert ask(server.url, none_at=(401,)) is None
+    with pytest.raises(Refused) as refused:
+        ask(server.url, handled=(401,))
+    assert refused.value.status == 401
 
 
 @pytest.mark.parametrize("url", ["", "arxiv.org", "ftp://x.org", "http://", "http://x:99999", "//"])

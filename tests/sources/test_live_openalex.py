@@ -9,7 +9,7 @@ import pytest
 
 from rag.config import ConnectorSettings
 from rag.errors import SourceUnreachable, SourceUnreadable
-from rag.sources import _http, openalex_api
+from rag.sources import openalex_api
 from rag.sources._desk import Desk
 from rag.sources.live import Live, open_live
 from rag.types import Rejected
@@ -27,12 +27,6 @@ from tests.live_servers import (
 
 KEY = "openalex-key-nobody-may-see"
 EMPTY = sends('{"meta": {"count": 250, "next_cursor": "at-200"}, "results": []}')
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(_http, "BACKOFF", 0.01)
-    monkeypatch.delenv("OPENALEX_API_KEY", raising=False)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from rag.config import ConnectorSettings
 from rag.errors import SourceError, SourceUnreachable, SourceUnreadable
-from rag.sources import _http, pubmed_api
+from rag.sources import pubmed_api
 from rag.sources._desk import Desk
 from rag.sources.live import Live, open_live
 from rag.types import Paper, Rejected
@@ -28,12 +28,6 @@ from tests.live_servers import (
 )
 
 KEY = "0123456789abcdef-ncbi"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(_http, "BACKOFF", 0.01)
-    monkeypatch.delenv("NCBI_API_KEY", raising=False)
 
 
 @pytest.fixture

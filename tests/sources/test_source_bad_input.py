@@ -18,6 +18,7 @@ from backports import zstd
 from rag.errors import SourceError, SourceUnreadable
 from rag.sources import SOURCES, open_source
 from rag.types import Paper, Rejected
+from tests.conftest import ROOT
 from tests.contracts.test_sources import (
     EXPECTED,
     GOOD,
@@ -29,7 +30,6 @@ from tests.contracts.test_sources import (
     shown,
 )
 
-ROOT = Path(__file__).parents[2]
 SECURITY = ROOT.parent / "shared/data/security"
 JSON_FILES = sorted(SECURITY.glob("jsontestsuite/*/*.json"))
 NAUGHTY = SECURITY / "blns/blns.json"
@@ -263,7 +263,7 @@ def test_a_bomb_gives_what_stands_before_it_and_a_reject(tmp_path, monkeypatch, 
 
 
 def test_a_bomb_in_a_zip(tmp_path, monkeypatch):
-    monkeypatch.setattr("rag.sources._zip._RATIO_FROM", 2**20)
+    monkeypatch.setattr("rag.sources._unpack._RATIO_FROM", 2**20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.jsonl", MARKED + b"\n" + b" " * 2**23)
         archive.writestr("b.jsonl", MARKED)

@@ -114,6 +114,15 @@ def test_a_broken_entry_costs_itself_alone(read):
     ]  # fmt: skip
 
 
+def test_names_in_named_parts(read):
+    names = (
+        "family=Berg, given=Jan, prefix=van den, useprefix=true and given={Ad{\\'e}le}, "
+        'family="Doe", suffix=Jr. and Plain, Ada'
+    )
+    (paper,) = read("a.bib", f"@misc{{k, title={{T}}, abstract={{words}}, author={{{names}}}}}")
+    assert paper.authors == ("Jan van den Berg", "Ad\u00e9le Doe Jr.", "Ada Plain")
+
+
 # --- RIS and MEDLINE
 
 RIS = """\ufeffProvider: Somebody
@@ -404,6 +413,14 @@ def test_records_of_the_big_collections(read, record, expected):
         assert json.loads(paper.raw) == record
 
 
+@pytest.mark.parametrize("key", ["externalIds", "authors_parsed", "paper"])
+def test_a_record_without_a_name_gets_none(read, key):
+    record = {"title": "T", "abstract": "Words."}
+    value = dict(record) if key == "paper" else []
+    (paper,) = read("a.jsonl", json.dumps({**record, key: value}))
+    assert given(paper) == record
+
+
 # --- pages, text, Parquet
 
 
@@ -524,6 +541,14 @@ def test_mapped_fields_may_lie_deep(read):
     fields = {"abstract": "attributes.text.de", "authors": "people.n", "title": "people.0.n"}
     (paper,) = read("a.jsonl", json.dumps(record), fields=fields)
     assert given(paper) == {"title": "Ada", "abstract": "Worte", "authors": ("Ada", "Al")}
+
+
+def test_what_a_mapping_leaves_out_is_guessed_in_known_shapes_too(read):
+    (paper,) = read("a.jsonl", json.dumps({**OPENALEX, "note": "Mine"}), fields={"title": "note"})
+    assert (paper.title, paper.abstract, paper.venue) == ("Mine", "A clock is clock", "PeerJ")
+    own = {"paper": {"name": "Mine"}, "text": "Words.", "year": 2020}
+    (paper,) = read("b.jsonl", json.dumps(own), fields={"title": "paper.name"})
+    assert given(paper) == {"title": "Mine", "abstract": "Words.", "year": 2020}
 
 
 def test_a_reject_remembers_how_its_fields_were_mapped(read):
