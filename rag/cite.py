@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from rag._drafts import Written, split_draft
 from rag._facts import Facts, coverage, direction_differs, facts_of, negation_differs
 from rag.chunking import sentence_spans
-from rag.ground import Grounder, Judgement
+from rag.ground import Grounder
 from rag.types import Citation, Hit, Policy, Sentence, Verdict
 
 _TRIED = 3  # papers that a sentence is compared with beside those that it names
@@ -114,16 +114,17 @@ def _verify(
     if written.named_any and not written.sources:
         return "unsupported", 0.0, []
     named = [hits[n - 1] for n in written.sources]
-    judged = _judge_each(written.text, named, grounder)
+    judged = [_judge(written.text, [hit], grounder) for hit in named]
     if not any(verdict == "supported" for verdict, _, _ in judged):
         others = _closest(written.text, [hit for hit in hits if hit not in named])
-        found = max(_judge_each(written.text, others, grounder), key=_strength, default=None)
+        each = (_judge(written.text, [hit], grounder) for hit in others)
+        found = max(each, key=_strength, default=None)
         if found and (found[0] == "supported" or not named):
             judged = [found]
     if not judged:
         return "unsupported", 0.0, []
     if len(named) > 1 and any(verdict != "supported" for verdict, _, _ in judged):
-        together = _judge_together(written.text, named, grounder)
+        together = _judge(written.text, named, grounder)
         judged = max([together], judged, key=lambda found: _strength(max(found, key=_strength)))
     verdict, score, _ = max(judged, key=_strength)
     kept = [item for v, _, quoted in judged if v == verdict != "unsupported" for item in quoted]
@@ -163,22 +164,8 @@ def _opposes(stated: Facts, other: Facts) -> bool:
 _Judged = tuple[Verdict, float, _Evidence]
 
 
-def _judge_each(text: str, hits: Sequence[Hit], grounder: Grounder) -> list[_Judged]:
-    return [_judge(text, hit, grounder) for hit in hits]
-
-
-def _judge(text: str, hit: Hit, grounder: Grounder) -> _Judged:
-    spans = sentence_spans(hit.paper.abstract)
-    evidence = [hit.paper.abstract[a:b] for a, b in spans]
-    found: Judgement = grounder.judge(text, evidence, [hit.paper.title] * len(evidence))
-    quoted = [] if found.evidence is None else [found.evidence]
-    if found.more is not None:
-        quoted.append(found.more)
-    return found.verdict, found.score, [(hit, spans[i], found.score) for i in quoted]
-
-
-def _judge_together(text: str, hits: Sequence[Hit], grounder: Grounder) -> _Judged:
-    """Against all sentences of several papers as if they were one: a claim may rest on two."""
+def _judge(text: str, hits: Sequence[Hit], grounder: Grounder) -> _Judged:
+    """Against all sentences of these papers as if they were one: a claim may rest on two."""
     found = [(hit, span) for hit in hits for span in sentence_spans(hit.paper.abstract)]
     evidence = [hit.paper.abstract[a:b] for hit, (a, b) in found]
     titles = ". ".join(hit.paper.title for hit in hits)

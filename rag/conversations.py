@@ -23,6 +23,7 @@ from rag.cite import render
 from rag.errors import ConversationNotFound, LibraryError
 from rag.export import write
 from rag.library import Library
+from rag.library._schema import readable
 from rag.types import Answer, Citation, Nearest, Paper, Refusal, Sentence
 
 ExportFormat = Literal["markdown", "json", "bibtex", "ris"]
@@ -47,6 +48,7 @@ CREATE TABLE footnotes (
     PRIMARY KEY (conversation, paper_id, quote)
 ) STRICT, WITHOUT ROWID;
 """
+_DAMAGED = "The file is damaged: move it away; the papers are not touched by that."
 _MARKER = re.compile(r"\[(\d+)\]")
 
 Turns = list[dict[str, Any]]
@@ -148,7 +150,7 @@ class Conversations:
         if format == "json":
             found = {"id": id, "title": self._title(id, owner), "turns": turns}
             return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
-        return _written(self._cited(turns), format)
+        return "".join(write(self._cited(turns), format))
 
     def _title(self, id: str, owner: str) -> str:
         with self._reading() as db:
@@ -209,7 +211,7 @@ class Conversations:
             finally:
                 db.close()
         except sqlite3.Error as error:
-            raise _readable(error, self.path) from error
+            raise readable(error, self.path, _DAMAGED) from error
 
 
 def renumber(answer: Answer, number: Callable[[Citation], int]) -> Answer:
@@ -282,23 +284,6 @@ def _check(db: sqlite3.Connection, id: str, owner: str) -> str:
             f"there is no conversation '{_whole(id)}'. Run: footnoted conversations list"
         )
     return str(row[0])
-
-
-def _readable(error: sqlite3.Error, path: Path) -> LibraryError:
-    reason = str(error)
-    if "not a database" in reason or "malformed" in reason:
-        fix = "The file is damaged: move it away; the papers are not touched by that."
-    elif "readonly" in reason or "unable to open" in reason:
-        fix = "Check that the folder exists and may be written, or choose another --home."
-    elif "full" in reason:
-        fix = "The disk is full: free some space and try again."
-    else:
-        fix = "Another process may be writing: try again."
-    return LibraryError(f"{path}: {reason}. {fix}")
-
-
-def _written(papers: Sequence[Paper], format: str) -> str:
-    return "".join(write(papers, format))
 
 
 def _paper_of(citation: Mapping[str, Any]) -> Paper:

@@ -32,6 +32,7 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
 }  # fmt: skip
 _ESCAPE = str.maketrans(_LATEX)
+_HYPHENS = re.compile(r"-(?=-)")  # two of them would be printed, and read, as a dash
 
 
 def write(
@@ -114,9 +115,13 @@ def _latex(text: str) -> str:
     out, end = [], 0
     for match in _MATH.finditer(text):
         if _balanced(match.group()):
-            out += [text[end : match.start()].translate(_ESCAPE), match.group()]
+            out += [_escaped(text[end : match.start()]), match.group()]
             end = match.end()
-    return "".join([*out, text[end:].translate(_ESCAPE)])
+    return "".join([*out, _escaped(text[end:])])
+
+
+def _escaped(text: str) -> str:
+    return _HYPHENS.sub("-{}", text.translate(_ESCAPE))
 
 
 def _balanced(text: str) -> bool:

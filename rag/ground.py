@@ -75,13 +75,10 @@ class LexicalGrounder:
     _embed: Embed | None = None
     _embed_tokens: EmbedTokens | None = None
 
-    def __init__(self, embed: Embed | None = None) -> None:
-        pass
-
     @classmethod
     def from_settings(cls, settings: Any, **resources: Any) -> Self:
         """`resources` holds `embed` (texts -> unit vectors), and what other grounders need."""
-        return cls(resources["embed"])
+        return cls()
 
     def judge(self, claim: str, evidence: Sequence[str], contexts: Sequence[str] = ()) -> Judgement:
         folded = _fold(claim)

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -55,10 +55,8 @@ def take(home: Path, file: Path) -> Snapshot:
             found = _copies(home, Path(name))
             with closing(Library(found[_LIBRARY], read_only=True)) as library:
                 counts = library.count(), library.revision()
-            hashes = {name: sha256(path) for name, path in found.items()}
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            snapshot = Snapshot(*counts, now, hashes)
-            _pack(part, snapshot, found)
+            snapshot = _pack(part, Snapshot(*counts, now, {}), found)
         part.replace(file)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -74,9 +72,14 @@ def restore(file: Path, home: Path) -> Snapshot:
 
     Raises LibraryError. The index is still to be made then: `footnoted ingest`.
     """
-    if home.exists() and (not home.is_dir() or any(home.iterdir())):
-        raise LibraryError(f"{home} is not empty. Choose another with --home, or move it away.")
-    home.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if home.exists() and (not home.is_dir() or any(home.iterdir())):
+            raise LibraryError(f"{home} is not empty. Choose another with --home, or move it away.")
+        home.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{home} cannot be made ({error.strerror}). Choose another with --home."
+        ) from error
     try:
         with TemporaryDirectory(prefix=".restore-", dir=home.parent) as name:
             folder = Path(name) / "home"
@@ -133,16 +136,28 @@ def _files(home: Path) -> Iterator[Path]:
             yield entry
 
 
-def _pack(part: Path, snapshot: Snapshot, found: Mapping[str, Path]) -> None:
+def _pack(part: Path, snapshot: Snapshot, found: Mapping[str, Path]) -> Snapshot:
+    """Write the file; what it holds, with the hash of each piece as it was packed."""
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        hashes = {name: _add(archive, f"home/{name}", path) for name, path in found.items()}
+        snapshot = replace(snapshot, files=hashes)
         archive.writestr(_CONTENTS, json.dumps(asdict(snapshot), indent=1))
-        for name, path in found.items():
-            archive.write(path, f"home/{name}")
     handle = os.open(part, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+    return snapshot
+
+
+def _add(archive: zipfile.ZipFile, name: str, path: Path) -> str:
+    """Pack a file and hash it in one reading: an ingest may be writing to it."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file, archive.open(name, "w", force_zip64=True) as packed:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            packed.write(piece)
+    return digest.hexdigest()
 
 
 def _read_contents(archive: zipfile.ZipFile, file: Path) -> Snapshot:

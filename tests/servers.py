@@ -125,3 +125,17 @@ def closed_port() -> Iterator[str]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+
+
+def hang(wire: Wire) -> None:
+    """Never say a word."""
+    wire.wait(30)
+
+
+def drip(wire: Wire) -> None:
+    """Send a byte at a time, never an event's end in time."""
+    wire.head()
+    for byte in event("slow") * 1000:
+        wire.send(bytes([byte]))
+        if wire.wait(0.02):
+            return

@@ -63,6 +63,14 @@ def test_bibtex_is_escaped_where_it_is_no_formula() -> None:
     assert f"author = {{{names}}}" in written
 
 
+def test_hyphens_in_bibtex_come_back_as_hyphens(tmp_path: Path) -> None:
+    paper = replace(PAPER, title="Landmarks v2 -- A Benchmark", abstract="Two --- or --flag. So.")
+    (tmp_path / "p.bib").write_text(text("bibtex", paper), encoding="utf-8")
+    (found,) = open_source(str(tmp_path / "p.bib"))
+    assert isinstance(found, Paper)
+    assert (found.title, found.abstract) == (paper.title, paper.abstract)
+
+
 @given(PAPERS)
 def test_bibtex_is_always_balanced_and_one_entry_a_paper(papers: list[Paper]) -> None:
     written = text("bibtex", *papers)

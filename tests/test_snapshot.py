@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from rag import snapshot
 from rag.errors import LibraryError
 from rag.library import Library
-from rag.snapshot import FORMAT, contents, restore, take
+from rag.snapshot import FORMAT, Snapshot, contents, restore, take
 from tests.conftest import Home, make_papers
 
 
@@ -35,6 +37,30 @@ def test_there_and_back(full: Home, tmp_path: Path) -> None:
     assert again.contents() == full.contents()
     assert (again.path / "footnoted.toml").read_text() == "[retrieval]\nk = 3\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "new", "s.zip"]
+
+
+def test_a_file_that_is_written_to_meanwhile_does_no_harm(
+    full: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejects = full.path / "rejected.jsonl"
+    rejects.write_text("one\n")
+    pack = snapshot._pack
+
+    def late(part: Path, taken: Snapshot, found: Mapping[str, Path]) -> Snapshot:
+        rejects.write_text("one\ntwo\n")
+        return pack(part, taken, found)
+
+    monkeypatch.setattr(snapshot, "_pack", late)
+    taken = take(full.path, tmp_path / "s.zip")
+    assert restore(tmp_path / "s.zip", tmp_path / "new") == taken
+    assert (tmp_path / "new" / "rejected.jsonl").read_text() == "one\ntwo\n"
+
+
+def test_a_place_that_cannot_be_a_home_says_so(full: Home, tmp_path: Path) -> None:
+    take(full.path, tmp_path / "s.zip")
+    (tmp_path / "file").touch()
+    with pytest.raises(LibraryError, match="Choose another with --home"):
+        restore(tmp_path / "s.zip", tmp_path / "file" / "home")
 
 
 def test_it_holds_what_was_committed_and_no_more(full: Home, tmp_path: Path) -> None:

@@ -276,21 +276,7 @@ class Library:
     def cache_vectors(
         self, hashes: Sequence[bytes], vectors: NDArray[np.float32], model: str
     ) -> None:
-        rows = zip(hashes, (v.tobytes() for v in np.asarray(vectors, np.float32)), strict=True)
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-                [(key, model, blob) for key, blob in rows],
-            )
-
-    def _scan(self, filters: Filters) -> NDArray[np.int64]:
-        clauses, values = _where(filters)
-        # One text of all numbers: 75,000 rows through Python's cursor would take twice as long.
-        query = f"SELECT group_concat(number) FROM facets WHERE {clauses}"
-        text = next(self._read(query, values))[0] or ""
-        rows = np.sort(np.fromstring(text, np.int64, sep=","))
-        rows.flags.writeable = False
-        return rows
+        self._cache(hashes, np.asarray(vectors, np.float32), model)
 
     def cached_codes(self, hashes: Sequence[bytes], model: str) -> dict[bytes, NDArray[np.uint8]]:
         """Token codes known for these texts, flat, by hash; `model` names the codes, too."""
@@ -301,12 +287,23 @@ class Library:
         self, hashes: Sequence[bytes], codes: Sequence[NDArray[np.uint8]], model: str
     ) -> None:
         """Keep token codes beside vectors; each of a whole number of float32's bytes."""
-        rows = zip(hashes, (code.tobytes() for code in codes), strict=True)
+        self._cache(hashes, codes, model)
+
+    def _cache(self, hashes: Sequence[bytes], arrays: Iterable[NDArray[Any]], model: str) -> None:
         with self._transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-                [(key, model, blob) for key, blob in rows],
+                [(key, model, a.tobytes()) for key, a in zip(hashes, arrays, strict=True)],
             )
+
+    def _scan(self, filters: Filters) -> NDArray[np.int64]:
+        clauses, values = _where(filters)
+        # One text of all numbers: 75,000 rows through Python's cursor would take twice as long.
+        query = f"SELECT group_concat(number) FROM facets WHERE {clauses}"
+        text = next(self._read(query, values))[0] or ""
+        rows = np.sort(np.fromstring(text, np.int64, sep=","))
+        rows.flags.writeable = False
+        return rows
 
     def _store(self, papers: Sequence[tuple[Paper, str]], run: int) -> list[Outcome]:
         with self._transaction():

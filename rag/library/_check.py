@@ -13,11 +13,12 @@ from typing import Any
 
 from rag.library._identity import names
 from rag.library._rows import COLUMNS, checksum, facets, paper_of
-from rag.library._schema import FORMAT, connect
+from rag.library._schema import connect
 
 _SHOWN = 3  # problems of one kind that are told
 _MAGIC = b"SQLite format 3\x00"
-_WHOLE = ("sources", "records", "bodies", "vectors", "names", "twins")  # papers come apart
+# As they are; papers come apart, and what is left out is made anew from them.
+_WHOLE = ("sources", "records", "bodies", "vectors", "names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,6 @@ def _rescue(damaged: Path, new: Path) -> tuple[int, int]:
             _copy(old, db, table)
         for table in ("records", "names"):
             db.execute(f"DELETE FROM {table} WHERE number NOT IN (SELECT number FROM papers)")
-        db.execute("DELETE FROM twins")
         mend(db)
         _copy_facts(old, db)
         db.execute("COMMIT")
@@ -195,4 +195,4 @@ def _rows(old: sqlite3.Connection, table: str, columns: str, key: str) -> Iterat
         return
 
 
-__all__ = ["FORMAT", "Salvaged", "check", "mend", "salvage"]
+__all__ = ["Salvaged", "check", "mend", "salvage"]

@@ -100,14 +100,17 @@ def format_of(path: Path) -> int | None:
         raise readable(error, path) from error
 
 
-def readable(error: sqlite3.Error, path: Path) -> LibraryError:
-    """What SQLite says, with what to do about it."""
+_DAMAGED = (
+    "The file is damaged: move it away and ingest again, or restore a snapshot. "
+    "To save what can be read, run: footnoted doctor --repair"
+)
+
+
+def readable(error: sqlite3.Error, path: Path, damaged: str = _DAMAGED) -> LibraryError:
+    """What SQLite says, with what to do about it; `damaged` where the file itself is broken."""
     reason = str(error)
     if "not a database" in reason or "malformed" in reason:
-        fix = (
-            "The file is damaged: move it away and ingest again, or restore a snapshot. "
-            "To save what can be read, run: footnoted doctor --repair"
-        )
+        fix = damaged
     elif "readonly" in reason or "unable to open" in reason:
         fix = "Check that the folder exists and may be written, or choose another --home."
     elif "full" in reason or "disk I/O" in reason:

@@ -1,9 +1,8 @@
 """Twins: the preprint and the published version of one work, under two ids. Linked, not merged.
 
 Two papers are twins where the normalised titles are equal, an author is shared and the years lie
-within 2; or where the abstracts are nearly the
-same words, the titles have most words in common, and nothing speaks against it. A false
-pair would hide a paper, so what is doubtful is left apart.
+within 2; or where the abstracts are nearly the same words, the titles have most words in common,
+and nothing speaks against it. A false pair would hide a paper, so what is doubtful is left apart.
 """
 
 from __future__ import annotations

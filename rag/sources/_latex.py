@@ -136,8 +136,8 @@ def without_braces(text: str) -> str:
     if len(parts) % 2 == 0:
         parts = [text]
     for at in range(0, len(parts), 2):
-        plain = re.sub(r"(?<!\\)[{}]", "", parts[at])
-        parts[at] = plain.replace("---", "\u2014").replace("--", "\u2013")
+        dashed = parts[at].replace("---", "\u2014").replace("--", "\u2013")
+        parts[at] = re.sub(r"(?<!\\)[{}]", "", dashed)  # last: `-{}-` is two hyphens
     return "$".join(parts)
 
 

@@ -12,7 +12,19 @@ from rag.backends.openai import OpenAIBackend
 from rag.config import BackendSettings
 from rag.errors import BackendError, BackendInterrupted, BackendRefused, BackendUnreachable
 from rag.types import Message
-from tests.servers import DONE, ChatServer, Wire, closed_port, data, event, fails, says, sends
+from tests.servers import (
+    DONE,
+    ChatServer,
+    Wire,
+    closed_port,
+    data,
+    drip,
+    event,
+    fails,
+    hang,
+    says,
+    sends,
+)
 
 KEY = "sk-secret-0123456789"
 QUESTION = [Message("user", "How much memory does SPANN need?")]
@@ -52,10 +64,6 @@ def ask_of(*behaviours, **changes):
     return text, error, len(server.requests)
 
 
-def hang(wire: Wire) -> None:
-    wire.wait(30)
-
-
 def stall_after(*pieces):
     def behave(wire: Wire) -> None:
         wire.head()
@@ -64,14 +72,6 @@ def stall_after(*pieces):
         wire.wait(30)
 
     return behave
-
-
-def drip(wire: Wire) -> None:
-    wire.head()
-    for byte in event("slow") * 1000:
-        wire.send(bytes([byte]))
-        if wire.wait(0.02):
-            return
 
 
 def endless(wire: Wire) -> None:

@@ -15,7 +15,19 @@ import pytest
 
 from rag import Chatbot, Settings
 from rag.backends import _attempts
-from tests.servers import DONE, ChatServer, Wire, closed_port, data, event, fails, says, sends
+from tests.servers import (
+    DONE,
+    ChatServer,
+    Wire,
+    closed_port,
+    data,
+    drip,
+    event,
+    fails,
+    hang,
+    says,
+    sends,
+)
 
 KEY = "sk-secret-0123456789"
 FIRST = "SPANN needs 32 GB of memory for a billion vectors."
@@ -51,20 +63,8 @@ def settings(url="http://127.0.0.1:9/v1"):
     )
 
 
-def hang(wire: Wire) -> None:
-    wire.wait(30)
-
-
 def accept_and_close(wire: Wire) -> None:
     wire.reset()
-
-
-def drip(wire: Wire) -> None:
-    wire.head()
-    for byte in event("slow") * 1000:
-        wire.send(bytes([byte]))
-        if wire.wait(0.02):
-            return
 
 
 def endless(wire: Wire) -> None:
