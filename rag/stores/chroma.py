@@ -2,7 +2,8 @@
 
 Beside it the same vectors lie in a flat file. Chroma's own filters cost 70 to 146 ms at 100,000
 papers and its search within given ids as much; exact scores of the few that a filter admits cost
-one, and lose nothing. What admits many is searched for deeper and then sifted.
+one, and lose nothing. What admits many is searched for deeper and then sifted. A folder that may
+only be read is searched in that file alone: slower, and as well.
 
 LlamaIndex's ChromaVectorStore opens what is written here (tests/contracts/test_stores.py), but
 this goes below it: with its nodes, adding took 1.2 to 1.4 times as long and a query 2 to 3 times
@@ -11,6 +12,7 @@ this goes below it: with its nodes, adding took 1.2 to 1.4 times as long and a q
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -35,26 +37,31 @@ class ChromaStore:
     """One collection in one folder; opened when it is first used."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._exact = ExactVectors(folder)
+        self._changed = False
+        self._collection: Any = None  # Chroma cannot read what it may not write
+        if not folder.is_dir() or os.access(folder, os.W_OK):
+            self._open()
+
+    def _open(self) -> None:
         import chromadb
         from chromadb.config import Settings
 
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._client = chromadb.PersistentClient(
-                path=str(folder), settings=Settings(anonymized_telemetry=False)
+            client = chromadb.PersistentClient(
+                path=str(self._folder), settings=Settings(anonymized_telemetry=False)
             )
-            self._collection = self._client.get_or_create_collection(
+            self._collection = client.get_or_create_collection(
                 _NAME, configuration={"hnsw": _HNSW}, embedding_function=None
             )
         except Exception as error:  # Chroma raises bare errors of many kinds
-            raise _damaged(folder, error) from error
+            raise _damaged(self._folder, error) from error
         # A replaced index is dropped while others may still search it: its files are let go
         # with the last of them. `close` is absent from the client's typed interface.
-        self._close = weakref.finalize(self, getattr(self._client, "close", int))
+        self._close = weakref.finalize(self, getattr(client, "close", int))
         self._close.atexit = False
-        self._exact = ExactVectors(folder)
-        self._changed = False
 
     def upsert(self, items: Sequence[tuple[Chunk, Paper]], vectors: NDArray[np.float32]) -> None:
         self._changed = True
@@ -81,9 +88,11 @@ class ChromaStore:
         if k < 1 or not total:
             return []
         if allowed is None:
+            if self._collection is None:
+                return self._exact.search(vector, k, self._exact.names())
             return self._query(vector, min(k, total))
         allowed = allowed if isinstance(allowed, set | frozenset) else set(allowed)
-        wide = len(allowed) * _WIDE > total
+        wide = self._collection is not None and len(allowed) * _WIDE > total
         deeper = int(_DEEPER * k * total / max(1, len(allowed)))
         if wide and deeper < total:
             found = [pair for pair in self._query(vector, deeper) if pair[0] in allowed]
@@ -107,13 +116,16 @@ class ChromaStore:
         return [(name, 1.0 - float(distance)) for name, distance in pairs]
 
     def count(self) -> int:
+        if self._collection is None:
+            return len(self._exact)
         return min(int(self._collection.count()), len(self._exact))  # equal, unless one is damaged
 
     def close(self) -> None:
         if self._changed:
             self._exact.save()
             self._changed = False
-        self._close()
+        if self._collection is not None:
+            self._close()
 
 
 def _metadata(chunk: Chunk, paper: Paper) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def test_a_sound_home_is_found_sound(run: Run, home: Path) -> None:
     assert (done["status"], json.loads(done["out"])) == (0, {"sound": True, "findings": []})
     sound(run, home)
     assert run("doctor", "--home", str(home))["status"] == 0  # also after it was read
-    assert run("doctor", "--home", os.path.relpath(home))["status"] == 0
+    done = run("doctor", "--home", os.path.relpath(home))
+    assert done["status"] == 0, done
 
 
 @pytest.mark.parametrize("pattern", ["index/words-*", "index/vectors-*", "index/vectors-*/vectors"])
@@ -188,8 +189,11 @@ def test_a_home_that_may_only_be_read(run: Run, home: Path) -> None:
         one_line(run(*command, "--home", str(home), user=NOBODY), "cannot be written", "Choose")
     found = run("info", "--home", str(home), "--json", user=NOBODY)
     assert json.loads(found["out"] or "{}").get("papers") == len(PAPERS), found
-    done = run("search", QUESTION, "--home", str(home), "--mode", "lexical", user=NOBODY)
-    assert done["status"] == 0, done
+    for mode in ("lexical", "hybrid", "dense"):
+        words = ("search", QUESTION, "--home", str(home), "--mode", mode, "--json")
+        ours, theirs = run(*words), run(*words, user=NOBODY)
+        assert (ours["status"], theirs["status"]) == (0, 0), theirs
+        assert json.loads(ours["out"])["hits"] == json.loads(theirs["out"])["hits"]
 
 
 def test_one_writer_at_a_time(run: Run, home: Path) -> None:
