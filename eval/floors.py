@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from rag.ground import Judgement
 from rag.lexical import tokens
@@ -17,8 +17,9 @@ FLOORS: dict[str, str] = {
 class TokenCoverage:
     """Share of the claim's words that stand anywhere in the evidence; half of them is support."""
 
-    def __init__(self, embed: Any = None) -> None:
-        pass
+    @classmethod
+    def from_settings(cls, settings: Any, **_: Any) -> Self:
+        return cls()
 
     def judge(self, claim: str, evidence: Sequence[str], contexts: Sequence[str] = ()) -> Judgement:
         words = set(tokens(claim))
@@ -30,8 +31,9 @@ class TokenCoverage:
 class AlwaysSupported:
     """Says yes to all."""
 
-    def __init__(self, embed: Any = None) -> None:
-        pass
+    @classmethod
+    def from_settings(cls, settings: Any, **_: Any) -> Self:
+        return cls()
 
     def judge(self, claim: str, evidence: Sequence[str], contexts: Sequence[str] = ()) -> Judgement:
         return Judgement("supported", 1.0, None)

@@ -97,10 +97,11 @@ def judge_all(
         some = [every[int(i)] for i in sample([str(i) for i in range(len(every))], limit, seed)]
         remembered = remember(some, embed, progress)
         for grounder, cls in classes.items():
-            took = _seconds(cls(embed=embed), some[:_TIMED])
+            took = _seconds(cls.from_settings(None, embed=embed), some[:_TIMED])
+            judge = cls.from_settings(None, embed=remembered)
             found = []
             for done, example in enumerate(some, 1):
-                found.append(judge_one(cls(embed=remembered), example))
+                found.append(judge_one(judge, example))
                 progress(f"judging {name}, {grounder}", done, len(some))
             out.append(Judged(grounder, name, found, [e.label for e in some], took))
     return out

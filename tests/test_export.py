@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from rag.errors import ConfigError
 from rag.export import FORMATS, citation_keys, write
-from rag.sources import SOURCES, clean, open_source
+from rag.sources import SOURCES, open_source
+from rag.sources._tidy import tidy, tidy_abstract
 from rag.types import Paper, Rejected
 
 PAPER = Paper(
@@ -156,7 +157,7 @@ def test_our_readers_make_the_same_paper_of_it(tmp_path: Path, format: str, fiel
 def test_jsonl_comes_back_whatever_is_in_it(
     tmp_path_factory: pytest.TempPathFactory, papers: list[Paper]
 ) -> None:
-    papers = [p for p in papers if clean(p.title) == p.title and any(map(str.isalpha, p.abstract))]
+    papers = [p for p in papers if tidy(p.title) == p.title and any(map(str.isalpha, p.abstract))]
     if not papers:
         return
     file = tmp_path_factory.mktemp("export") / "papers.jsonl"
@@ -165,4 +166,4 @@ def test_jsonl_comes_back_whatever_is_in_it(
     assert len(found) == len(papers)
     for record, paper in zip(found, papers, strict=True):
         if not isinstance(record, Rejected):
-            assert (record.title, record.abstract) == (paper.title, clean(paper.abstract))
+            assert (record.title, record.abstract) == (paper.title, tidy_abstract(paper.abstract))
