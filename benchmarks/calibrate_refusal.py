@@ -26,21 +26,21 @@ ROOT = Path(__file__).parent.parent
 QUESTIONS = ROOT / "eval" / "data" / "sample_questions.jsonl"
 MODEL = ROOT / "rag" / "data" / "refusal.json"
 REGULARISATION = 0.3
-LEAST_PRECISION = 0.8  # of refusals; the threshold is the highest that keeps it
+LEAST_PRECISION = 0.85  # of refusals; the threshold is the highest that keeps it
 
 
 def read_questions() -> list[dict]:
-    return [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    """All but those that are held out: nothing is fitted to them."""
+    every = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    return [question for question in every if not question.get("held_out")]
 
 
 def question_features(bot: Chatbot, question: str) -> dict[str, float]:
     stream = bot.stream(question)
     hits = next(stream).value
     stream.close()
-    vector = bot._collection.embedder.embed_query([question])[0]
-    return refuse.features(
-        question, vector, hits, bot._collection.embed, bot._collection.index().lexical
-    )
+    fits = bot._collection.fits(question, hits[: refuse.READ])
+    return refuse.features(question, hits, fits, bot._collection.index().lexical)
 
 
 def classifier() -> LogisticRegression:

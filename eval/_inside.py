@@ -38,10 +38,8 @@ def confidence(bot: Chatbot, question: str, hits: Sequence[Hit]) -> float:
     if not hits or not question.strip():
         return 0.0
     lexicon = bot._collection.index().lexical
-    vector = bot._collection.question(question).vector
-    return refuse.probability(
-        refuse.features(question, vector, hits, bot._collection.embed, lexicon)
-    )
+    fits = bot._collection.fits(question, hits[: refuse.READ])
+    return refuse.probability(refuse.features(question, hits, fits, lexicon))
 
 
 def revision(home: Path) -> int:

@@ -162,6 +162,11 @@ class Bert(ABC):
             said = [_said(encoding, x) for (_, encoding), x in zip(batch, hidden, strict=True)]
             yield [row for row, _ in batch], unit_means(hidden), said
 
+    def pieces(self, texts: Sequence[str]) -> list[Tokens]:
+        """The word pieces of each text, without a pass."""
+        read = self._weights.tokenizer.encode_batch(list(texts))
+        return [_said(encoding, np.zeros((len(encoding.ids), 0), np.float32)) for encoding in read]
+
     def _batches(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Any]]]:
         """The texts as (row, encoding), each once, in batches for `_forward`."""
         batch: list[tuple[int, Any]] = []

@@ -44,7 +44,8 @@ class Question:
 class Tokens:
     """The word pieces of one text, without those that only frame it.
 
-    `hidden`: their last hidden states, shape (t, dimension); `spans`: their characters.
+    `hidden`: their last hidden states, shape (t, dimension), (t, 0) where only the pieces were
+    wanted; `spans`: their characters.
     """
 
     ids: NDArray[np.int64]
@@ -73,6 +74,11 @@ def content_pieces(vocabulary: Mapping[str, int], special: Collection[int]) -> N
 def pack(tokens: Tokens, content: NDArray[np.bool_]) -> Codes:
     """The codes of the pieces that are content, shape (kept, dimension / 8), uint8."""
     return np.packbits(tokens.hidden[content[tokens.ids]] > 0, axis=1)
+
+
+def content_spans(tokens: Tokens, content: NDArray[np.bool_]) -> Spans:
+    """The characters that each of the codes of `pack` stands for."""
+    return [tokens.spans[i] for i in np.flatnonzero(content[tokens.ids])]
 
 
 def unit_rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:

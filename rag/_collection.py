@@ -7,7 +7,7 @@ that was published since takes its place with the next search.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from rag._alignment import EmbedTokens
 from rag._answering import Remembering
 from rag._blas import one_thread
-from rag._codes import Question
+from rag._codes import Codes, Question
 from rag._ranking import Ranker
+from rag._sentences import fits
+from rag.chunking import sentences
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens, make_embedder
 from rag.errors import IndexFailure, IndexMissing
@@ -33,6 +35,8 @@ from rag.types import Filters, Hit, Mode
 
 _LONGEST = 4_000  # characters of a question that are embedded; an encoder reads less
 _ATTEMPTS = 5  # at opening an index while others publish new ones
+_CODES = 2_000  # texts whose codes are remembered where none are kept: about 12 MB
+_QUESTIONS = 64  # remembered: about 3 MB
 _SENTENCES = 500  # whose word vectors are kept in memory: about 25 MB
 
 
@@ -106,11 +110,21 @@ class Collection:
 
     def question(self, text: str) -> Question:
         """The question's vectors; the encoder reads no more of a long one than its beginning."""
-        text = text[:_LONGEST]
-        if has_tokens(self.embedder):
-            return self.embedder.embed_question(text)
-        vector: NDArray[np.float32] = self.embedder.embed_query([text])[0]
-        return Question(vector, vector[None, :][:0], [])
+        return self._questions(text[:_LONGEST])
+
+    def fits(self, text: str, hits: Sequence[Hit]) -> list[NDArray[np.float32]]:
+        """How well each sentence of each hit's abstract fits a question, about in [0, 1].
+
+        By late interaction, or by cosine where the embedder has no vectors of words.
+        """
+        asked, embedder = self.question(text), self.embedder
+        if has_tokens(embedder):
+            size, library = self.settings.chunking.max_chars, self.library()
+            with one_thread():
+                return fits(asked, hits, embedder, library, size=size, make=self._codes)
+        cut = [sentences(hit.paper.abstract) for hit in hits]
+        none = np.zeros(0, np.float32)
+        return [self.embed(part) @ asked.vector if part else none for part in cut]
 
     def rarity(self, word: str) -> float:
         """How rare a stemmed word is among the papers, in [0, 1]."""
@@ -139,6 +153,26 @@ class Collection:
     @cached_property
     def embed(self) -> Remembering:
         return Remembering(self.embedder.embed)
+
+    @cached_property
+    def _codes(self) -> Callable[[str], Codes]:
+        """Token codes of a text, for a home that keeps none."""
+        embedder = self.embedder
+        assert has_tokens(embedder)
+        return lru_cache(maxsize=_CODES)(lambda text: embedder.embed_with_tokens([text])[1][0])
+
+    @cached_property
+    def _questions(self) -> Callable[[str], Question]:
+        embedder = self.embedder
+
+        @lru_cache(maxsize=_QUESTIONS)  # what is searched for is then read for, and judged
+        def question(text: str) -> Question:
+            if has_tokens(embedder):
+                return embedder.embed_question(text)
+            vector: NDArray[np.float32] = embedder.embed_query([text])[0]
+            return Question(vector, vector[None, :][:0], [])
+
+        return question
 
     @cached_property
     def embed_tokens(self) -> EmbedTokens | None:

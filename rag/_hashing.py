@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rag._codes import Codes, Question
+from rag._codes import Codes, Question, Spans
 from rag.config import EmbeddingSettings
 from rag.lexical import STOP_WORDS
 
@@ -41,6 +41,12 @@ class HashingEmbedder:
 
     def embed_query(self, texts: Sequence[str]) -> Floats:
         return self.embed(texts)
+
+    def code_spans(self, texts: Sequence[str]) -> list[Spans]:
+        return [
+            [m.span() for m in _WORD.finditer(text) if m.group().lower() not in STOP_WORDS]
+            for text in texts
+        ]
 
     def embed_with_tokens(self, texts: Sequence[str]) -> tuple[Floats, list[Codes]]:
         words = ([m.group() for m in _WORD.finditer(text)] for text in texts)

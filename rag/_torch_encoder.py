@@ -49,19 +49,37 @@ class TorchEncoder:
             with torch.inference_mode():
                 yield rows, *self._forward([texts[i] for i in rows])
 
-    def _forward(self, texts: list[str]) -> tuple[Floats, list[Tokens]]:
-        import torch
+    def pieces(self, texts: Sequence[str]) -> list[Tokens]:
+        """The word pieces of each text, without a pass."""
+        if not texts:
+            return []
+        read = self._read(list(texts))
+        kept = read["special_tokens_mask"] == 0
+        return [
+            Tokens(
+                ids[k].numpy(),
+                list(map(tuple, spans[k].tolist())),
+                np.zeros((int(k.sum()), 0), np.float32),
+            )
+            for ids, spans, k in zip(read["input_ids"], read["offset_mapping"], kept, strict=True)
+        ]
 
-        model = self._model
-        read = model.tokenizer(
+    def _read(self, texts: list[str]) -> Any:
+        return self._model.tokenizer(
             texts,
             padding=True,
             truncation=True,
-            max_length=model.max_seq_length,
+            max_length=self._model.max_seq_length,
             return_tensors="pt",
             return_offsets_mapping=True,
             return_special_tokens_mask=True,
         )
+
+    def _forward(self, texts: list[str]) -> tuple[Floats, list[Tokens]]:
+        import torch
+
+        model = self._model
+        read = self._read(texts)
         spans, framing = read.pop("offset_mapping"), read.pop("special_tokens_mask")
         out = model({name: value.to(model.device) for name, value in read.items()})
         unit = torch.nn.functional.normalize(out["sentence_embedding"].float(), dim=1)

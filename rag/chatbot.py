@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 from rag import llama, prompt, refuse
 from rag._answering import Clock, Draft, checked_filters, chosen_papers, condensed, disk_by_part
-from rag._codes import Question
 from rag._collection import Collection
 from rag._ingesting import Filling, Reading, cursors, ingest_vectors, ingest_words
+from rag._leads import led
 from rag.backends import BACKENDS
 from rag.backends._offered import Offered, offered
 from rag.cite import cite, render
@@ -232,7 +232,7 @@ class Chatbot:
         hits = collection.search(asked, read, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
-        refusal = self._refusal(asked if tokens(question) else question, read, hits)
+        refusal = self._refusal(asked if tokens(question) else question, hits)
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
@@ -359,6 +359,8 @@ class Chatbot:
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error)), hits))
             return
         sentences, citations = cited
+        if not getattr(writer, "writes", True):
+            sentences = led(draft.standalone, sentences, citations, self._collection.rarity)
         draft.clock.lap("verify")
         for sentence in sentences:
             yield Event("verdict", sentence)
@@ -372,15 +374,15 @@ class Chatbot:
             ),
         )
 
-    def _refusal(self, question: str, read: Question, hits: list[Hit]) -> Refusal | None:
+    def _refusal(self, question: str, hits: list[Hit]) -> Refusal | None:
         if not hits:
             return Refusal("not_in_collection", "No paper in this collection matches that.")
         if not tokens(question):  # whatever is nearest to it is so by chance
             return Refusal("not_in_collection", _NO_WORDS)
-        collection = self._collection
-        lexicon = collection.index().lexical
-        found = refuse.features(question, read.vector, hits, collection.embed, lexicon)
-        return refuse.refusal(question, hits, found, self.settings.answer.refuse_below)
+        lexicon = self._collection.index().lexical
+        fits = self._collection.fits(question, hits[: refuse.READ])
+        found = refuse.features(question, hits, fits, lexicon)
+        return refuse.refusal(question, hits, found, lexicon, self.settings.answer.refuse_below)
 
     def _grounder(self, chosen: Settings) -> Grounder:
         names = {**GROUNDERS, **chosen.plugins.grounders}
@@ -402,6 +404,7 @@ class Chatbot:
             self._writers[key] = cls.from_settings(
                 chosen.backend,
                 embed=self._collection.embed,
+                fits=self._collection.fits,
                 rarity=self._collection.rarity,  # of whichever index is current when it is asked
             )
         return self._writers[key]

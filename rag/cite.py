@@ -86,8 +86,8 @@ def render(sentences: Sequence[Sentence]) -> str:
     text = ""
     for before, sentence in zip([None, *sentences], sentences, strict=False):
         if before:
-            text += " " if _parts(before.text, sentence.text) else "\n"
-        text += sentence.text
+            text += " " if _parts(before.text, sentence.text) and not sentence.lead else "\n"
+        text += f"{sentence.lead}: {sentence.text}" if sentence.lead else sentence.text
         if sentence.citations:
             text += " " + _listed(sentence.citations)
         if sentence.against:

@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag._bert import BertWeights, NumpyBert, is_supported
-from rag._codes import CODES_VERSION, Codes, Question, content_pieces, pack, unit_rows
+from rag._codes import (
+    CODES_VERSION,
+    Codes,
+    Question,
+    Spans,
+    content_pieces,
+    content_spans,
+    pack,
+    unit_rows,
+)
 from rag._hashing import HashingEmbedder
 from rag._torch_bert import TorchBert, multiplies_bfloat16
 from rag._torch_encoder import TorchEncoder, best_device, environment_kept, pools_by_mean
@@ -77,6 +86,10 @@ class TokenEmbedder(Embedder, Protocol):
         A code is np.packbits of (last hidden state > 0). Content only, in order: no special
         tokens, no stop words, no pieces without a letter or digit.
         """
+        ...
+
+    def code_spans(self, texts: Sequence[str]) -> list[Spans]:
+        """Where in each text its codes of `embed_with_tokens` are, in order; without a pass."""
         ...
 
     def embed_question(self, text: str) -> Question:
@@ -162,6 +175,11 @@ class SentenceTransformersEmbedder:
             codes.update(zip(rows, packed, strict=True))
         in_order = range(len(texts))
         return np.array([vectors[i] for i in in_order]), [codes[i] for i in in_order]
+
+    def code_spans(self, texts: Sequence[str]) -> list[Spans]:
+        prompt = self._prompt("document")
+        read = (self._few or self._bulk).pieces(_whole(texts, prompt))
+        return [content_spans(tokens.after(len(prompt)), self._content) for tokens in read]
 
     def embed_question(self, text: str) -> Question:
         prompt = self._prompt("query")

@@ -1,7 +1,7 @@
 """Whether the papers found answer the question at all: a probability, and a refusal below it.
 
-A logistic model over a dozen features of the question and its best hits. Coefficients and
-threshold are fitted by `benchmarks/calibrate_refusal.py` and stand in data/refusal.json.
+A logistic model over some features of the question and its best hits. Coefficients and threshold
+are fitted by `benchmarks/calibrate_refusal.py` and stand in data/refusal.json.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag._asked import names
 from rag.chunking import sentences
 from rag.errors import ConfigError
 from rag.lexical import LexicalIndex, stem, tokens
 from rag.types import Hit, Nearest, Refusal
 
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-
 _MODEL = Path(__file__).parent / "data" / "refusal.json"
-_RARE = 0.6  # of LexicalIndex.rarity: a word that names something
 _ABOUT = 0.45  # cosine similarity from which a named paper counts as the one asked about
-_READ = 5  # hits whose sentences are looked at
+READ = 3  # hits whose sentences are looked at
+_LONG = 20  # content words of a question, beyond which more of them say nothing
 
 FEATURES = (
-    "sentence", "chunk", "covered", "covered_by_sentence", "unseen", "name_missing", "named",
-    "rest_covered", "rest_covered_of_named", "wants_who", "seldom_said", "number_missing",
+    "fit", "length", "unseen", "name_missing", "number_missing", "seldom_said", "wants_record",
 )  # fmt: skip
 
 # What questions are made of, whatever they are about.
@@ -59,59 +57,78 @@ _SELDOM_SAID = frozenset(
 )
 _NAME = re.compile(r"\b(?:[A-Z][\w-]*[A-Z0-9][\w-]*|[A-Z]{2,}|\w*\d\w*)\b")
 _NUMBER = re.compile(
-    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|dozen|hundred|thousand|million|"
-    r"billion|trillion|half|double|twice)\b",
+    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|"
+    r"thousands?|millions?|billions?|trillions?|half|double|twice)\b",
     re.IGNORECASE,
 )
+_COUNTS = re.compile(r"\b(?:how many|number of)\s+((?:[\w-]+\s*){1,3})", re.IGNORECASE)
 _WANTS_NUMBER = re.compile(
-    r"\bhow (?:many|much|large|big|long|fast|often|far)\b|\bnumber of\b|\bpercent|"
-    r"\bwhat (?:number|percentage|share|fraction|size|score|accuracy|rate)\b",
+    r"\bhow (?:many|much|large|big|long|fast|often|far|high|deep|wide)\b|\bnumber of\b|\bpercent|"
+    r"\b(?:what|which|exact)\b.*\b(?:number|percentage|share|fraction|size|scores?|accuracy|rate|"
+    r"figures?|psnr|ssim|auroc|auc|f1|map|ndcg|recall|bleu|perplexity|fid|iou)\b|"
+    r"\baccuracy\b.*\bfigure\b",
     re.IGNORECASE,
 )
-_WANTS_WHO = re.compile(
-    r"^(?:who|whose|whom|when|where)\b|\bwho\b|\bwhat year\b|"
-    r"\bwhich (?:university|company|lab|conference|venue|year)\b",
+# What stands in the record of a paper and hardly ever in its abstract.
+_WANTS_RECORD = re.compile(
+    r"\bwho (?:wrote|published|made|developed|funded|paid|is the author|are the authors)|"
+    r"\b(?:which|what) (?:university|company|lab|laborator\w+|conference|venue|journal|institut\w+|"
+    r"year)\b|\bwhen (?:was|were)\b|\baffiliat|\bhow many (?:pages|authors|citations)\b|"
+    r"\bfund(?:ed|ing)\b|\blicen[sc]e|\bpaid\b",
     re.IGNORECASE,
 )
+_NEAR = 6  # words between a number and what it counts, at most
 
 
 def features(
-    question: str,
-    vector: NDArray[np.float32],
-    hits: Sequence[Hit],
-    embed: Embed,
-    lexicon: LexicalIndex,
+    question: str, hits: Sequence[Hit], fits: Sequence[NDArray[np.float32]], lexicon: LexicalIndex
 ) -> dict[str, float]:
-    """What speaks for and against an answer in `hits` (at least one), each mostly in [0, 1]."""
+    """What speaks for and against an answer in `hits` (at least one), each mostly in [0, 1].
+
+    `fits` says of each hit how well its sentences fit the question (`rag._sentences`).
+    """
     words = _content_words(question)
     weight = {word: lexicon.rarity(word) for word in words}
-    papers = [_words_of(hit) for hit in hits[:_READ]]
-    found = sentences(hits[0].paper.abstract) or [hits[0].paper.title]
-    similar = embed(found) @ vector
-    title = {w for w in tokens(hits[0].paper.title) if lexicon.rarity(w) > _RARE}
-    rest = [w for w in words if w not in title]
-    named = float(any(w in title for w in tokens(question)))
-    rest_covered = _share(rest, weight, papers[0]) if rest else 1.0
-    seldom = [w for w in words if w in _SELDOM_SAID and w not in papers[0]]
-    nearest = [found[i] for i in np.argsort(-similar)[:3]]
+    paper = set(tokens(f"{hits[0].paper.title} {hits[0].paper.abstract}"))
+    seldom = [w for w in words if w in _SELDOM_SAID and w not in paper]
+    total = sum(weight.values())
     return {
-        "sentence": float(similar.max()),
-        "chunk": hits[0].dense if hits[0].dense is not None else float(similar.max()),
-        "covered": max(_share(words, weight, paper) for paper in papers),
-        "covered_by_sentence": max(
-            _share(words, weight, set(tokens(s))) for h in hits[:3] for s in _sentences(h)
-        ),
-        "unseen": _share([w for w in words if weight[w] >= 1.0], weight, None, words),
-        "name_missing": float(any(not set(tokens(n)) & papers[0] for n in _names(question))),
-        "named": named,
-        "rest_covered": rest_covered,
-        "rest_covered_of_named": rest_covered * named,
-        "wants_who": float(bool(_WANTS_WHO.search(question))),
+        "fit": max((float(f.max()) for f in fits[:READ] if len(f)), default=0.0),
+        "length": min(len(words), _LONG) / _LONG,
+        "unseen": sum(r for r in weight.values() if r >= 1.0) / total if total else 0.0,
+        "name_missing": float(any(not set(tokens(n)) & paper for n in _names(question))),
+        "number_missing": _number_missing(question, hits[0], fits[0]),
         "seldom_said": float(bool(seldom)),
-        "number_missing": float(
-            bool(_WANTS_NUMBER.search(question)) and not any(_NUMBER.search(s) for s in nearest)
-        ),
+        "wants_record": float(bool(_WANTS_RECORD.search(question))),
     }
+
+
+def _number_missing(question: str, hit: Hit, fits: NDArray[np.float32]) -> float:
+    """How much speaks against the number that is asked for being there, in [0, 1].
+
+    Of what is counted, whether a number stands near its name; of other numbers, how much worse
+    the best sentence with one fits than the best of all.
+    """
+    found = sentences(hit.paper.abstract)
+    counted = _COUNTS.search(question)
+    if counted:
+        title = set(tokens(hit.paper.title))
+        what = set(tokens(counted[1])) - title
+        if what:
+            return 1.0 - max((_count_of(what, sentence) for sentence in found), default=0.0)
+    if not _WANTS_NUMBER.search(question) or not len(fits):
+        return 0.0
+    best = [float(fit) for fit, s in zip(fits, found, strict=True) if _NUMBER.search(s)]
+    return min(1.0, 3 * (float(fits.max()) - max(best))) if best else 1.0
+
+
+def _count_of(what: set[str], sentence: str) -> float:
+    """1 where a number stands shortly before a word of these, a half where it follows, else 0."""
+    words = re.findall(r"[\w.,%-]+", sentence)
+    numbers = [i for i, word in enumerate(words) if _NUMBER.search(word)]
+    named = [i for i, word in enumerate(words) if what.intersection(tokens(word))]
+    gaps = [n - i for n in named for i in numbers if abs(n - i) <= _NEAR]
+    return 1.0 if any(gap >= 0 for gap in gaps) else 0.5 if gaps else 0.0
 
 
 def probability(found: dict[str, float]) -> float:
@@ -122,14 +139,20 @@ def probability(found: dict[str, float]) -> float:
 
 
 def refusal(
-    question: str, hits: Sequence[Hit], found: dict[str, float], threshold: float | None = None
+    question: str,
+    hits: Sequence[Hit],
+    found: dict[str, float],
+    lexicon: LexicalIndex,
+    threshold: float | None = None,
 ) -> Refusal | None:
     """None where an answer may be tried."""
     if probability(found) >= (_model()["threshold"] if threshold is None else threshold):
         return None
     title = set(tokens(hits[0].paper.title))
     by_name = any(set(tokens(name)) & title for name in _names(question))
-    if by_name or (found["named"] and found["chunk"] >= _ABOUT):
+    named = names(question, hits[0].paper.title, lexicon.rarity)
+    about = named and (hits[0].dense or 0.0) >= _ABOUT
+    if by_name or about:
         return not_stated(hits[0])
     return Refusal(
         "not_in_collection",
@@ -166,26 +189,6 @@ def _model() -> dict[str, Any]:
 def _content_words(question: str) -> list[str]:
     every = list(dict.fromkeys(tokens(question)))
     return [w for w in every if w not in _COMMON] or every
-
-
-def _share(
-    words: Sequence[str],
-    weight: dict[str, float],
-    covering: set[str] | None,
-    of: Sequence[str] | None = None,
-) -> float:
-    """Share of the words' rarity that `covering` holds (None: all of it), among `of` or words."""
-    total = sum(weight[w] for w in (words if of is None else of))
-    held = sum(weight[w] for w in words if covering is None or w in covering)
-    return held / total if total else 0.0
-
-
-def _words_of(hit: Hit) -> set[str]:
-    return set(tokens(f"{hit.paper.title} {hit.paper.abstract}"))
-
-
-def _sentences(hit: Hit) -> list[str]:
-    return sentences(hit.paper.abstract) or [hit.paper.title]
 
 
 def _names(question: str) -> list[str]:

@@ -160,6 +160,7 @@ class Sentence:
     """One sentence of an answer, without markers, and the verdict on it (score in [0, 1]).
 
     `against` are the footnotes of other papers that say the opposite of a supported sentence.
+    `lead` stands before the text and is no part of it: the title of its paper, "Yes" or "No".
     """
 
     text: str
@@ -167,6 +168,7 @@ class Sentence:
     verdict: Verdict
     score: float
     against: tuple[int, ...] = ()
+    lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

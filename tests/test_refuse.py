@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from functools import cache
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag import refuse
-from rag.embedding import HashingEmbedder
+from rag import _sentences, refuse
+from rag.chunking import sentences
+from rag.config import EmbeddingSettings
+from rag.embedding import HashingEmbedder, make_embedder
 from rag.lexical import LexicalIndex
 from rag.types import Chunk, Hit, Paper
 
@@ -35,7 +40,13 @@ HITS = [hit(rank_, paper) for rank_, paper in enumerate(PAPERS, start=1)]
 
 
 def features(question: str, hits=HITS) -> dict[str, float]:
-    return refuse.features(question, EMBED([question])[0], hits, EMBED, LEXICON)
+    return refuse.features(question, hits, fits(question, hits), LEXICON)
+
+
+def fits(question: str, hits) -> list[np.ndarray]:
+    """Cosines of hashed words."""
+    cut = [sentences(h.paper.abstract) for h in hits]
+    return [EMBED(part) @ EMBED([question])[0] if part else np.zeros(0) for part in cut]
 
 
 _WORDS = st.sampled_from(
@@ -58,9 +69,7 @@ def test_features_and_probability_stay_in_range_for_any_text(question, abstracts
     ]
     found = features(question, hits)
     for name, value in found.items():
-        cosine = name in ("sentence", "chunk") or name.startswith("rest_sentence")
-        low = -1.0 if cosine else 0.0
-        assert low - 1e-6 <= value <= 1.0 + 1e-6, name
+        assert (-1.0 if name == "fit" else 0.0) - 1e-6 <= value <= 1.0 + 1e-6, name
     assert 0.0 <= refuse.probability(found) <= 1.0
 
 
@@ -68,8 +77,8 @@ def test_features_and_probability_stay_in_range_for_any_text(question, abstracts
 @given(QUESTIONS)
 def test_a_threshold_of_nothing_never_refuses_and_one_of_all_always_does(question):
     found = features(question)
-    assert refuse.refusal(question, HITS, found, 0.0) is None
-    refused = refuse.refusal(question, HITS, found, 1.0)
+    assert refuse.refusal(question, HITS, found, LEXICON, 0.0) is None
+    refused = refuse.refusal(question, HITS, found, LEXICON, 1.0)
     assert refused is not None
     assert refused.kind in ("not_in_collection", "not_stated")
     assert (refused.paper_id == "kestrel") == (refused.kind == "not_stated")
@@ -88,9 +97,10 @@ def test_extreme_features_give_a_probability_still():
 
 def test_more_that_speaks_for_an_answer_gives_a_higher_probability():
     found = features("What lives on disk?")
-    assert refuse.probability({**found, "sentence": 0.9, "chunk": 0.9}) > refuse.probability(
-        {**found, "sentence": 0.1, "chunk": 0.1}
-    )
+    assert refuse.probability({**found, "fit": 0.6}) > refuse.probability({**found, "fit": 0.2})
+    for name in ("unseen", "name_missing", "number_missing", "seldom_said", "wants_record"):
+        with_it, without = ({**found, name: value} for value in (1.0, 0.0))
+        assert refuse.probability(with_it) < refuse.probability(without), name
 
 
 def test_a_name_that_is_nowhere_is_noticed():
@@ -100,6 +110,7 @@ def test_a_name_that_is_nowhere_is_noticed():
 
 def test_a_number_asked_for_is_looked_for():
     assert features("How many queries per second does Kestrel answer?")["number_missing"] == 0.0
+    assert features("How many edges does Kestrel keep?")["number_missing"] == 1.0
     small = [hit(1, Paper("Plover", "Plover is small. It is quick.", id="plover"))]
     assert features("How many layers does Plover have?", small)["number_missing"] == 1.0
     assert features("Is Plover small?", small)["number_missing"] == 0.0
@@ -124,15 +135,20 @@ def test_the_nearest_are_the_first_few():
 
 @pytest.fixture(scope="module")
 def ask(sample_home):
-    """Question -> (hits, refusal); without ranking, which would embed five times as much."""
+    """Question -> (hits, refusal); without ranking."""
     retriever, lexicon = sample_home.retriever(), sample_home.index().lexical
-    embed = sample_home.embedder.embed
+    embedder, library = make_embedder(EmbeddingSettings()), sample_home.library()
+
+    @cache
+    def codes(text):
+        return embedder.embed_with_tokens([text])[1][0]
 
     def asked(question):
-        vector = sample_home.embedder.embed_query([question])[0]
-        hits = retriever.search(question, vector, 8)
-        found = refuse.features(question, vector, hits, embed, lexicon)
-        return hits, refuse.refusal(question, hits, found)
+        read = embedder.embed_question(question)
+        hits = retriever.search(question, read.vector, 8)
+        fit = _sentences.fits(read, hits[: refuse.READ], embedder, library, size=1000, make=codes)
+        found = refuse.features(question, hits, fit, lexicon)
+        return hits, refuse.refusal(question, hits, found, lexicon)
 
     return asked
 

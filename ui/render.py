@@ -187,8 +187,9 @@ def _sentence(sentence: Mapping[str, Any], quotes: Mapping[int, Any], key: str) 
     verdict = sentence["verdict"] if sentence["verdict"] in _VERDICTS else "unsupported"
     sign, words = _VERDICTS[verdict]
     notes = "".join(_footnote(n, quotes[n], key) for n in sentence["citations"] if n in quotes)
+    lead = f'<b class="lead">{text(sentence["lead"])}:</b> ' if sentence.get("lead") else ""
     return (
-        f'<span class="sentence {verdict}">{text(sentence["text"])}</span>{notes}'
+        f'{lead}<span class="sentence {verdict}">{text(sentence["text"])}</span>{notes}'
         f'<span class="verdict {verdict}">{sign} {words}</span>'
     )
 

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from rag.backends import BACKENDS
+from rag.chunking import sentences
 from rag.config import BackendSettings
-from rag.embedding import HashingEmbedder
 from rag.registry import lookup
 from rag.types import Chunk, Hit, Message, Paper
 from tests.servers import ChatServer, says
@@ -45,7 +46,12 @@ def openai(stack: ExitStack) -> Any:
 def extractive() -> Any:
     kind = lookup("backend", "extractive", BACKENDS)
     settings = BackendSettings(name="extractive")
-    return kind.from_settings(settings, embed=HashingEmbedder().embed, rarity=lambda word: 0.5)
+    return kind.from_settings(settings, fits=fits, rarity=lambda word: 0.5)
+
+
+def fits(question: str, hits: Any) -> Any:
+    """Every sentence as well as the next."""
+    return [np.ones(len(sentences(hit.paper.abstract)), np.float32) for hit in hits]
 
 
 class Llama:

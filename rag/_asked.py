@@ -1,0 +1,70 @@
+"""What a question asks for: one fact, a few sentences, a list of papers.
+
+Read from its words by rule. A question that fits no rule is answered as "other" is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+from rag.lexical import tokens
+
+Kind = Literal[
+    "papers", "paper", "comparison", "number", "link", "dataset", "yes_no", "meaning", "other"
+]
+"""Which papers deal with something, which paper or tool does it; how two things compare; how many
+or much; where to get it; on what data; whether it is so; what something is."""
+
+_PAPERS = r"(?:papers|works|studies|publications|articles)"
+_RULES: tuple[tuple[Kind, str], ...] = (
+    (
+        "papers",
+        rf"\b(?:which|what|wich) (?:\w+ ){{0,2}}?(?:{_PAPERS}|methods|approaches|systems|authors)\b"
+        rf"|\b{_PAPERS} (?:here |in \w+ )?(?:about|on|that|which|using|concern\w*|deal\w*|with|"
+        rf"regarding|study|studying)\b|\blist\b.{{0,20}}\b{_PAPERS}\b|\bany {_PAPERS}\b"
+        r"|\bwho (?:writes|works|else)\b|\bwhat approaches\b",
+    ),
+    ("comparison", r"\bcompar|\bvs\b|\bversus\b|\bdiffer|\bbetter\b.*\bthan\b"),
+    (
+        "number",
+        r"\bhow (?:many|much|large|big|long|fast|often|far|small)\b|\bpercent|\bnumber of\b|"
+        r"\bwhat (?:number|percentage|share|fraction|size|score|accuracy|rate|speedup)\b",
+    ),
+    (
+        "link",
+        r"\b(?:code|github|download|open[- ]?source|repo(?:sitory)?|publicly|released?|available|"
+        r"links?|website|demo|checkpoints|try (?:it|out))\b|^\W*where (?:can|do|could)\b",
+    ),
+    (
+        "dataset",
+        r"\b(?:what|which|wich|on)\b.{0,25}\b(?:data ?sets?|benchmarks?|corpora|corpus)\b"
+        r"|\b(?:data ?sets?|benchmarks?) (?:used|of)\b|\bevaluat\w+ (?:data ?sets?|on)\b",
+    ),
+    (
+        "paper",
+        r"\bwhich (?:paper|work|study|article|method|approach|system|tool|benchmark)\b"
+        r"|\b(?:is|are) there (?:an?|any|some)\b|\b(?:has|have) any(?:body|one)?\b"
+        r"|\bany (?:algorithm|method|tool|way|paper|data ?set|benchmark)\b"
+        r"|\banything (?:for|on|that)\b|\bwho (?:did|has|trains|makes)\b"
+        r"|\bi(?:'m| am) (?:after|looking)\b|\bi (?:need|want)\b|\b(?:looking for|find me)\b",
+    ),
+    (
+        "yes_no",
+        r"^\W*(?:is|are|was|were|does|do|did|can|could|must|should|will|has|have)\b",
+    ),
+    ("meaning", r"^\s*what(?: is|'s| are| does)\b|\bexplain\b|\bdefine\b|\bmeant?\b|\bmeaning\b"),
+)
+RARE = 0.6  # of LexicalIndex.rarity: a word that names something
+_READ = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _RULES)
+
+
+def kind_of(question: str) -> Kind:
+    return next((kind for kind, pattern in _READ if pattern.search(question)), "other")
+
+
+def names(question: str, title: str, rarity: Callable[[str], float]) -> bool:
+    """Whether a question holds a word by which the paper of this title is told from others."""
+    asked = set(tokens(question))
+    return any(word in asked and rarity(word) > RARE for word in tokens(title))
