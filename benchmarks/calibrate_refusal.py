@@ -26,13 +26,11 @@ ROOT = Path(__file__).parent.parent
 QUESTIONS = ROOT / "eval" / "data" / "sample_questions.jsonl"
 MODEL = ROOT / "rag" / "data" / "refusal.json"
 REGULARISATION = 0.3
-LEAST_PRECISION = 0.85  # of refusals; the threshold is the highest that keeps it
+MOST_LOST = 0.03  # share of the answerable questions that may be refused
 
 
 def read_questions() -> list[dict]:
-    """All but those that are held out: nothing is fitted to them."""
-    every = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
-    return [question for question in every if not question.get("held_out")]
+    return [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
 
 
 def question_features(bot: Chatbot, question: str) -> dict[str, float]:
@@ -48,23 +46,23 @@ def classifier() -> LogisticRegression:
 
 
 def choose_threshold(scores: np.ndarray, answerable: np.ndarray) -> float:
-    best = 0.0
-    for threshold in np.arange(0.05, 0.95, 0.01):
-        refused = scores < threshold
-        if refused.any() and (~answerable[refused]).mean() >= LEAST_PRECISION:
-            best = float(threshold)
-    return best
+    """The highest that loses no more of what has an answer."""
+    return float(np.quantile(scores[answerable], MOST_LOST))
 
 
 def report(scores: np.ndarray, questions: list[dict], threshold: float) -> None:
     answerable = np.array([q["answerable"] for q in questions])
-    refused = scores < threshold
     print(f"AUROC {roc_auc_score(answerable, scores):.3f}   threshold {threshold:.2f}")
-    print(f"refusals: precision {(~answerable[refused]).mean():.3f}, "
-          f"recall {refused[~answerable].mean():.3f}")  # fmt: skip
-    for group in sorted({kind(q) for q in questions}):
-        mask = np.array([kind(q) == group for q in questions])
-        print(f"  {group:12s} {mask.sum():4d} questions, refused {refused[mask].mean():.2f}")
+    print("answerable refused   precision of refusals   recall   by kind")
+    for lost in (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1):  # the risk-coverage curve
+        refused = scores < np.quantile(scores[answerable], lost)
+        kinds = {
+            group: refused[[kind(q) == group for q in questions]].mean()
+            for group in ("other_field", "near", "not_stated", "direct", "paraphrase")
+        }
+        shown = ", ".join(f"{group} {share:.2f}" for group, share in kinds.items())
+        print(f"{lost:.2f}   {(~answerable[refused]).mean():.3f}   "
+              f"{refused[~answerable].mean():.3f}   {shown}")  # fmt: skip
 
 
 def kind(question: dict) -> str:

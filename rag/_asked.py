@@ -39,7 +39,8 @@ _RULES: tuple[tuple[Kind, str], ...] = (
     ),
     (
         "dataset",
-        r"\b(?:what|which|wich|on)\b.{0,25}\b(?:data ?sets?|benchmarks?|corpora|corpus)\b"
+        r"\b(?:what|which|wich|on)\b.{0,25}\b(?:data ?sets?|benchmarks?|corp(?:us|ora)|collections)"
+        r"\b|\bwhat data\b|\b(?:tested|tried|trained) on\b"
         r"|\b(?:data ?sets?|benchmarks?) (?:used|of)\b|\bevaluat\w+ (?:data ?sets?|on)\b",
     ),
     (

@@ -29,7 +29,8 @@ READ = 3  # hits whose sentences are looked at
 _LONG = 20  # content words of a question, beyond which more of them say nothing
 
 FEATURES = (
-    "fit", "length", "unseen", "name_missing", "number_missing", "seldom_said", "wants_record",
+    "fit", "named", "unnamed_length", "unseen", "name_missing", "name_unseen", "number_missing",
+    "seldom_said", "wants_record",
 )  # fmt: skip
 
 # What questions are made of, whatever they are about.
@@ -61,7 +62,9 @@ _NUMBER = re.compile(
     r"thousands?|millions?|billions?|trillions?|half|double|twice)\b",
     re.IGNORECASE,
 )
-_COUNTS = re.compile(r"\b(?:how many|number of)\s+((?:[\w-]+\s*){1,3})", re.IGNORECASE)
+_COUNTS = re.compile(
+    r"\b(?:how many|number of)\s+(?!times\b|per ?cent|points\b)((?:[\w-]+\s*){1,3})", re.IGNORECASE
+)
 _WANTS_NUMBER = re.compile(
     r"\bhow (?:many|much|large|big|long|fast|often|far|high|deep|wide)\b|\bnumber of\b|\bpercent|"
     r"\b(?:what|which|exact)\b.*\b(?:number|percentage|share|fraction|size|scores?|accuracy|rate|"
@@ -92,11 +95,15 @@ def features(
     paper = set(tokens(f"{hits[0].paper.title} {hits[0].paper.abstract}"))
     seldom = [w for w in words if w in _SELDOM_SAID and w not in paper]
     total = sum(weight.values())
+    named = names(question, hits[0].paper.title, lexicon.rarity)
+    spoken = [set(tokens(name)) for name in _names(question)]
     return {
         "fit": max((float(f.max()) for f in fits[:READ] if len(f)), default=0.0),
-        "length": min(len(words), _LONG) / _LONG,
+        "named": float(named),
+        "unnamed_length": 0.0 if named else min(len(words), _LONG) / _LONG,
         "unseen": sum(r for r in weight.values() if r >= 1.0) / total if total else 0.0,
-        "name_missing": float(any(not set(tokens(n)) & paper for n in _names(question))),
+        "name_missing": float(any(not name & paper for name in spoken)),
+        "name_unseen": float(any(all(lexicon.rarity(w) >= 1.0 for w in name) for name in spoken)),
         "number_missing": _number_missing(question, hits[0], fits[0]),
         "seldom_said": float(bool(seldom)),
         "wants_record": float(bool(_WANTS_RECORD.search(question))),
@@ -106,20 +113,18 @@ def features(
 def _number_missing(question: str, hit: Hit, fits: NDArray[np.float32]) -> float:
     """How much speaks against the number that is asked for being there, in [0, 1].
 
-    Of what is counted, whether a number stands near its name; of other numbers, how much worse
-    the best sentence with one fits than the best of all.
+    How much worse the best sentence with a number fits than the best of all, and whether one
+    stands near the name of what is counted.
     """
-    found = sentences(hit.paper.abstract)
     counted = _COUNTS.search(question)
-    if counted:
-        title = set(tokens(hit.paper.title))
-        what = set(tokens(counted[1])) - title
-        if what:
-            return 1.0 - max((_count_of(what, sentence) for sentence in found), default=0.0)
-    if not _WANTS_NUMBER.search(question) or not len(fits):
+    if not len(fits) or not (counted or _WANTS_NUMBER.search(question)):
         return 0.0
+    found = sentences(hit.paper.abstract)
     best = [float(fit) for fit, s in zip(fits, found, strict=True) if _NUMBER.search(s)]
-    return min(1.0, 3 * (float(fits.max()) - max(best))) if best else 1.0
+    lost = min(1.0, 3 * (float(fits.max()) - max(best))) if best else 1.0
+    what = set(tokens(counted[1])) - set(tokens(hit.paper.title)) if counted else set()
+    uncounted = 1.0 - max(_count_of(what, sentence) for sentence in found) if what else 0.0
+    return (lost + uncounted) / 2
 
 
 def _count_of(what: set[str], sentence: str) -> float:
