@@ -260,7 +260,8 @@ def main() -> int:
         began = time.perf_counter()
         found = matches(examples, embed, embed_tokens)
         took = time.perf_counter() - began
-        names = [n for n in found[0].features if embed or not n.startswith("cosine")]
+        names = [n for n in found[0].features if n != "close"]
+        names = [n for n in names if embed or not n.startswith("cosine")]
         fit = Fit(examples, found, names)
         report(name, examples, found, fit)
         fitted[name] = fit.coefficients()

@@ -22,6 +22,7 @@ from rag import _alignment, _polarity
 from rag._alignment import EmbedTokens
 from rag._facts import (
     Facts,
+    closeness,
     coverage,
     direction_differs,
     facts_of,
@@ -181,6 +182,7 @@ def _features(claim: Facts, best: Facts, paper: Sequence[Facts]) -> dict[str, fl
     pairs = set(zip(claim.words_in_order, claim.words_in_order[1:], strict=False))
     stated = set(zip(best.words_in_order, best.words_in_order[1:], strict=False))
     return {
+        "close": closeness(claim, best),
         "coverage": coverage(claim, best.words),
         "paper_coverage": coverage(claim, words),
         "bigrams": len(pairs & stated) / len(pairs) if pairs else 0.0,
@@ -200,7 +202,7 @@ def _features(claim: Facts, best: Facts, paper: Sequence[Facts]) -> dict[str, fl
 def decide(match: Match, probability: float) -> tuple[Verdict, float]:
     """What is compared exactly sets a ceiling on the probability that overlap gives."""
     f = match.features
-    close = f["coverage"] >= _CLOSE
+    close = f["close"] >= _CLOSE
     opposed = f["number_differs"] or f["negation_differs"] or f["direction_differs"]
     if close and opposed and not f["names_missing"]:
         return "contradicted", _under(PARTIAL, probability)

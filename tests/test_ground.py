@@ -145,6 +145,46 @@ def test_the_same_fact_written_otherwise(claim, sentence):
     assert LexicalGrounder().judge(claim, [sentence]).verdict not in ("contradicted", "unsupported")
 
 
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("Aspirin promotes the growth of clots.", "Aspirin inhibits the growth of clots."),
+        ("Sleep degrades the recall of words.", "Sleep improves the recall of words."),
+        ("The gene is downregulated in mice.", "The gene is upregulated in mice."),
+        ("The labels are insufficient for training.", "The labels are sufficient for training."),
+        ("Scores were taken before the surgery.", "Scores were taken after the surgery."),
+        ("It learns with labels.", "It learns without labels."),
+        ("The share fell from 20% to 30%.", "The share fell from 30% to 20%."),
+        ("Rates were higher in men than in women.", "Rates were higher in women than in men."),
+        (
+            "The larger model outperforms the tuned one.",
+            "The tuned model outperforms the larger one.",
+        ),
+        ("Compared with pigs, mice eat more.", "Compared with mice, pigs eat more."),
+        ("The gain of rats over mice is large.", "The gain of mice over rats is large."),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_direction_turned_round_is_contradicted(claim, sentence):
+    assert LexicalGrounder().judge(claim, [sentence]).verdict == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("Rates were lower in men than in women.", "Rates were higher in women than in men."),
+        ("The mice are outperformed by the rats.", "The rats outperform the mice."),
+        ("Pigs eat more compared with mice.", "Compared with mice, pigs eat more."),
+        ("In men, rates were higher after the surgery.", "Rates were higher after surgery in men."),
+        ("NO activates the enzyme of the wall.", "The enzyme of the wall is activated by NO."),
+        ("The authors discover a cover of the lens.", "A cover of the lens is discovered."),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_the_same_direction_told_otherwise_is_not_contradicted(claim, sentence):
+    assert LexicalGrounder().judge(claim, [sentence]).verdict != "contradicted"
+
+
 @pytest.mark.parametrize("claim", ["", "   ", ".", "?!"])
 def test_an_empty_claim_has_no_evidence(grounder, claim):
     judged = grounder.judge(claim, EVIDENCE, CONTEXTS)
