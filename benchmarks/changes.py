@@ -118,7 +118,7 @@ _VERB = r"(?:is|are|was|were|has|have|had|shows?|showed|achieves?|achieved|requi
 _BEATS = (
     r"(?:significantly |consistently |substantially )?(?:outperform|surpass|exceed|beat)(?:s|ed)?"
 )
-_THAN = r"than|compared (?:with|to)|relative to|versus|vs|over"
+_THAN = r"(?<!other )(?<!rather )than|compared (?:with|to)|relative to|versus|vs"
 _MORE = (
     r"\b(?:more|less|\w{2,}er|fewer|better|worse|superior|inferior|improve\w*|advantages?|gains?)\b"
 )
@@ -129,7 +129,8 @@ _FRAMES = (
     ),
     re.compile(rf"^()((?:[\w'/+-]+ ){{0,4}}[\w'/+-]+)( {_BEATS} )(?:the )?{_PART}{_END}"),
     re.compile(
-        rf"^()((?:[\w'/+-]+ ){{0,4}}[\w'/+-]+)( {_VERB} [^,;.]*?{_MORE}[^,;.]*? (?:{_THAN}) )"
+        rf"^()((?:[\w'/+-]+ ){{0,4}}[\w'/+-]+)( {_VERB} [^,;.]*?{_MORE}"
+        rf"(?:[^,;.]*? (?:{_THAN})|(?: \w+){{0,3}} over) )"
         rf"(?!in |for |with |among |of |on )(?:the )?{_PART}{_END}"
     ),
 )

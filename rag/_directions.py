@@ -7,15 +7,15 @@ other. Exact, so only for sentences that share most of their words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rag._opposites import Poles, denied, poles
+from rag._opposites import Poles, denied, is_graded, poles
 from rag.lexical import STOP_WORDS, stem
 
 BORDERS = frozenset(".,;:!?()")
 _NEAR = 4  # words on either side that tell which place is meant
-_REACH = 16  # words between "faster" and its "than"
+_REACH = 30  # words between "faster" and its "than"
 _LEAST = 2  # words in common around two opposites that make them speak of the same
 _SCOPE = 8  # words that a negation may reach
 _CLAUSES = frozenset("when while whereas although because if but and than".split())
@@ -177,7 +177,8 @@ def _moves(lower: Sequence[str], stems: Sequence[str]) -> list[tuple[Stems, Stem
 def differs(claim: Reading, sentence: Reading) -> bool:
     """'Slower' for 'faster', 'B beats A', 'from Y to X', 'ineffective' for 'effective'."""
     return bool(opposed(claim, sentence)) or any(
-        _turned(one, other) for one in claim.moves for other in sentence.moves
+        one not in sentence.moves and any(_turned(one, other) for other in sentence.moves)
+        for one in claim.moves
     )
 
 
@@ -188,20 +189,52 @@ def opposed(claim: Reading, sentence: Reading) -> Stems:
     return frozenset(found | _denying(claim, sentence) | _denied(sentence, claim))
 
 
+def features(
+    claim: Reading, sentences: Sequence[Reading], weights: Sequence[float]
+) -> dict[str, float]:
+    """How far the words with opposites agree, for a claim that shares less with its evidence."""
+    likes = [_likeness(pole, claim, sentences, weights) for pole in claim.poles]
+    agree, oppose = sum(a for a, _ in likes), sum(o for _, o in likes)
+    votes = [(a > o) - (a < o) for a, o in likes]
+    return {
+        "turns_alike": (agree - oppose) / (agree + oppose + 0.5),
+        "turn_votes": sum(votes) / max(1, len(votes)),
+        "turned_near": float(any(differs(claim, sentence) for sentence in sentences)),
+    }
+
+
+def _likeness(
+    pole: Pole, claim: Reading, sentences: Sequence[Reading], weights: Sequence[float]
+) -> tuple[float, float]:
+    """How close the closest word is that agrees, and the closest that opposes."""
+    found = [0.0], [0.0]
+    for sentence, weight in zip(sentences, weights, strict=True):
+        for other, _, same in _counterparts(pole, claim, sentence):
+            near = 0.3 + _near(pole, other) + 0.5 * (pole.stem == other.stem)
+            found[not same].append(near * (0.2 + max(0.0, weight)))
+    return max(found[0]), max(found[1])
+
+
+def _counterparts(
+    pole: Pole, claim: Reading, sentence: Reading
+) -> Iterator[tuple[Pole, bool, bool]]:
+    """Words on the same axis, whether that axis is a graded one, and whether the two agree."""
+    names = claim.names & sentence.names
+    for other in sentence.poles:
+        if common := pole.axes.keys() & other.axes.keys():
+            # Where two axes disagree, as for 'loss' and 'low', the words are no clear opposites.
+            same = any(pole.axes[axis] == other.axes[axis] for axis in common)
+            yield other, any(map(is_graded, common)), same != _swapped(pole, other, names)
+
+
 def _pole_opposed(pole: Pole, claim: Reading, sentence: Reading) -> bool:
     """Opposed by the word in the most similar place; a word that both have is most like itself."""
     agree = oppose = -1.0
     spare = [p.stem for p in claim.poles].count(pole.stem) > sentence.stems.count(pole.stem)
-    for other in sentence.poles:
-        common = pole.axes.keys() & other.axes.keys()
-        if not common:
-            continue
-        # Where two axes disagree, as for 'loss' and 'low', the words are no clear opposites.
-        signs = {pole.axes[axis] == other.axes[axis] for axis in common}
-        near = _near(pole, other) + 2 * (pole.stem == other.stem and not spare)
-        same = True in signs
-        if _swapped(pole, other, claim.names & sentence.names):
-            same = not same
+    for other, graded, same in _counterparts(pole, claim, sentence):
+        near = _near(pole, other)
+        if pole.stem == other.stem and not spare:
+            near += 2 if graded else _NEAR * 3
         if same:
             agree = max(agree, near)
         else:

@@ -11,7 +11,8 @@ from functools import cache, lru_cache
 
 from rag.lexical import stem
 
-_AXES = (
+# Of these a sentence may hold both sides, each at its place: "higher recall at lower cost".
+_GRADED = (
     (  # how much
         """more higher high highest larger large largest greater great greatest bigger big most many
         increase increment rise rose risen raise grow grew grown growth elevate elevation augment
@@ -51,6 +52,9 @@ _AXES = (
     ("before prior preceding early earlier earliest precede preoperative pretreatment",
      """after following subsequent subsequently late later latest follow postoperative
      posttreatment"""),
+)  # fmt: skip
+# Of these a word that both sentences have is the same word, wherever it stands.
+_KINDS = (
     ("during", "after"),
     ("during", "before"),
     ("with including include containing", "without excluding exclude lacking"),
@@ -193,11 +197,19 @@ Poles = dict[str, int]
 @cache
 def _table() -> dict[str, Poles]:
     table: dict[str, Poles] = {}
-    for axis, sides in enumerate(_AXES):
+    for axis, sides in enumerate((*_GRADED, *_KINDS)):
         for sign, words in zip((1, -1), sides, strict=True):
             for word in words.split():
-                table.setdefault(stem(word), {}).setdefault(str(axis), sign)
+                table.setdefault(stem(word), {}).setdefault(_name(axis), sign)
     return table
+
+
+def _name(axis: int) -> str:
+    return f"{'graded' if axis < len(_GRADED) else 'kind'} {axis}"
+
+
+def is_graded(axis: str) -> bool:
+    return axis.startswith("graded")
 
 
 @lru_cache(maxsize=50_000)

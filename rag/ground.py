@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rag import _alignment, _polarity
+from rag import _alignment, _directions, _polarity
 from rag._alignment import EmbedTokens
 from rag._facts import (
     Facts,
@@ -145,6 +145,7 @@ def compare(
         **_features(stated, found[best], [*paper, facts_of(titles[best])]),
         "near_coverage": coverage(stated, frozenset().union(*(found[i].words for i in near))),
         **_polarity.features(claim, texts, weights),
+        **_directions.features(stated.directions, [found[i].directions for i in near], weights),
     }
     if embed_tokens is not None:
         features |= _alignment.features(claim, texts, embed_tokens)

@@ -60,7 +60,7 @@ _TABLE: dict[str, set[str]] = {
     "rag._facts": {"rag._directions", "rag.lexical"},
     "rag._polarity": {"rag.lexical"},
     "rag._alignment": {"rag.lexical"},
-    "rag.ground": {"rag._alignment", "rag._facts", "rag._polarity"},
+    "rag.ground": {"rag._alignment", "rag._directions", "rag._facts", "rag._polarity"},
     "rag._ground_llm": {"rag.config", "rag.ground"},
     "rag._ground_nli": {"rag.config", "rag.ground"},
     "rag.rank": {"rag.lexical", "rag.chunking"},
