@@ -42,7 +42,7 @@ from rag.lexical import tokens
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "rag" / "data" / "grounding.json"
 MOST_SENTENCES = 40  # of a web page cited in AttributionBench
-STRENGTH = 0.1  # of regularisation, as scikit-learn's C
+STRENGTH = 0.01  # of regularisation, as scikit-learn's C
 
 
 @dataclass(frozen=True)
