@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
+from rag import _directions
+from rag._directions import BORDERS as _BORDERS
 from rag.lexical import STOP_WORDS, stem, tokens
 
 T = TypeVar("T")
@@ -35,7 +37,7 @@ class Facts:
     numbers: frozenset[Number]
     names: frozenset[str]
     negated: frozenset[str]
-    directions: tuple[Direction, ...]
+    directions: _directions.Reading
     asks: bool  # says what was looked into, not what was found
 
 
@@ -53,7 +55,7 @@ def facts_of(text: str) -> Facts:
         numbers=frozenset(numbers),
         names=names,
         negated=_negated(plain),
-        directions=tuple(_directions(plain, names)),
+        directions=_directions.read(items, names),
         asks=_AIM.search(text) is not None,
     )
 
@@ -64,7 +66,6 @@ _AIM = re.compile(
     r"investigate|study|test)\b|\bwhether\b|\?\s*$|\bremains? (?:unclear|unknown|poorly|elusive)",
     re.IGNORECASE,
 )
-_BORDERS = frozenset(".,;:!?()")
 _MIDDLE_DOT = re.compile(r"(?<=\d)·(?=\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _PIECE = re.compile(r"[\w%$€£.+\-−–'’^×]+|[,;:!?()]")
@@ -228,6 +229,7 @@ def number_differs(claim: Facts, sentence: Facts) -> bool:
 _NEGATORS = frozenset(
     "not no never without cannot fail fails failed failing unable neither nor none".split()
 )
+_CLAUSES = frozenset("when while whereas although because if but".split())
 _REACH = 3  # content words that a negation is taken to govern
 
 
@@ -236,6 +238,8 @@ def _negated(items: Sequence[str]) -> frozenset[str]:
     out: set[str] = set()
     for at, item in enumerate(items):
         word = item.lower()
+        if item == "NO":  # nitric oxide
+            continue
         if word not in _NEGATORS and not word.endswith(("n't", "n’t")):
             continue
         if items[at + 1 : at + 2] and items[at + 1].lower() in ("only", "just", "merely"):
@@ -247,7 +251,7 @@ def _negated(items: Sequence[str]) -> frozenset[str]:
 def _governed(items: Sequence[str], reach: int) -> set[str]:
     words: list[str] = []
     for item in items[: 4 * reach]:
-        if item in _BORDERS or len(words) >= reach:
+        if item in _BORDERS or item.lower() in _CLAUSES or len(words) >= reach:
             break
         if item.lower() not in _NEGATORS:
             words.extend(tokens(item))
@@ -262,101 +266,17 @@ def negation_differs(claim: Facts, sentence: Facts) -> bool:
 
 _NEGATOR_STEMS = frozenset(stem(word) for word in _NEGATORS)
 
-_OPPOSITES = (
-    (
-        """more higher larger greater bigger increase increases increased increasing raise raises
-        raised rise rises grow grows elevated elevates enhance enhances enhanced gain gains
-        promotes promote stimulates increment heavier elevation""",
-        """less lower fewer smaller decrease decreases decreased decreasing reduce reduces reduced
-        reducing drop drops dropped decline declines declined shrink shrinks diminishes impairs
-        suppresses inhibits reduction reductions""",
-    ),
-    (
-        "faster fast quicker accelerates accelerated speeds rapid rapidly",
-        "slower slow slows slowed slowly",
-    ),
-    (
-        """better superior best outperforms outperform outperformed outperforming surpass surpasses
-        surpassed exceeds exceed exceeded beats beat improves improve improved""",
-        """worse inferior worst underperforms underperform underperformed underperforming lags
-        degrades degrade degraded worsens trails""",
-    ),
-    ("sensitive sensitivity", "resistant resistance"),
-    ("above", "below"),
-    ("positive positively", "negative negatively"),
-    ("cheaper", "costlier"),
-    ("longer", "shorter"),
-)
-_PASSIVES = frozenset("outperformed surpassed exceeded beaten".split())
-_DIRECTION = {
-    word: (axis, 1 - 2 * side)
-    for axis, sides in enumerate(_OPPOSITES)
-    for side, words in enumerate(sides)
-    for word in words.split()
-}
-
-
-class Direction(NamedTuple):
-    """A word of comparison, its sign, what it is said of, and the names on either side."""
-
-    axis: int
-    sign: int
-    before: frozenset[str]
-    after: frozenset[str]
-    target: frozenset[str]
-
-
-def _directions(items: Sequence[str], names: frozenset[str]) -> list[Direction]:
-    out = []
-    for at, item in enumerate(items):
-        if item.lower() not in _DIRECTION:
-            continue
-        axis, sign = _DIRECTION[item.lower()]
-        if items[at + 1 : at + 2] == ["by"] and item.lower() in _PASSIVES:
-            sign = -sign  # "A is outperformed by B"
-        before, after = (_keys(side, names) for side in (items[:at], items[at + 1 :]))
-        target = frozenset(_governed(items[at + 1 :], 2))
-        out.append(Direction(axis, sign, before, after, target))
-    return out
-
-
-def _keys(items: Sequence[str], names: frozenset[str]) -> frozenset[str]:
-    return frozenset(stem(_JOINTS.sub("", w.lower())) for w in items if w in names)
-
 
 def direction_differs(claim: Facts, sentence: Facts) -> bool:
     """The sentence says the opposite: 'slower' for 'faster', 'B beats A', 'ineffective'."""
-    return _prefix_differs(claim.words, sentence.words) or any(
-        _all_opposed(d, [s for s in sentence.directions if s.axis == d.axis])
-        for d in claim.directions
-    )
+    return _directions.differs(claim.directions, sentence.directions)
 
 
-def _all_opposed(claimed: Direction, stated: list[Direction]) -> bool:
-    # Words about the same thing decide alone: "greater intake lowers the risk".
-    near = [s for s in stated if s.target & claimed.target] or stated
-    return bool(near) and all(_opposed(claimed, s) for s in near)
-
-
-_PREFIXES = ("un", "in", "im", "non", "dis")
-
-
-def _prefix_differs(claim: frozenset[str], sentence: frozenset[str]) -> bool:
-    """One has 'accurate' where the other has only 'inaccurate'."""
-    only_here, only_there = claim - sentence, sentence - claim
-    return any(
-        prefix + word in others
-        for word_set, others in ((only_here, only_there), (only_there, only_here))
-        for word in word_set
-        if len(word) > 4
-        for prefix in _PREFIXES
-    )
-
-
-def _opposed(one: Direction, other: Direction) -> bool:
-    kept = (one.before & other.before) | (one.after & other.after)
-    swapped = (one.before & other.after) | (one.after & other.before)
-    return (one.sign != other.sign) != (bool(swapped) and not kept)
+def closeness(claim: Facts, sentence: Facts) -> float:
+    """Coverage of the claim, not counting words that stand where the sentence has the opposite."""
+    turned = _directions.opposed(claim.directions, sentence.directions)
+    total = sum(len(w) for w in claim.words - turned)
+    return sum(len(w) for w in (claim.words & sentence.words) - turned) / total if total else 0.0
 
 
 def share(items: frozenset[T], lacks: Callable[[T], bool]) -> float:

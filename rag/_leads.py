@@ -73,5 +73,8 @@ def _verdict(question: str, text: str, title: str) -> str:
 
 def _turned(claim: Facts, said: Facts) -> bool:
     """One speaks of more, faster or better where the other speaks only of the opposite."""
-    signs = [{(d.axis, d.sign) for d in facts.directions} for facts in (claim, said)]
-    return any((axis, -sign) in signs[1] for axis, sign in signs[0] - signs[1])
+    asked, told = (
+        {turn for pole in facts.directions.poles for turn in pole.axes.items()}
+        for facts in (claim, said)
+    )
+    return any((axis, -sign) in told for axis, sign in asked - told)

@@ -37,6 +37,13 @@ _DOWN = frozenset(
     alleviates limit limits limited slight""".split()
 )
 _NEGATORS = frozenset("not no never without neither nor none cannot fails failed unable".split())
+_NOTHING = re.compile(
+    r"\b(?:no|not|without)\b[^.;]{0,40}\b(?:effect|difference|associat|evidence|benefit|impact|improv|"
+    r"reduc|correlat|relat|increas|decreas|influenc|affect|chang|alter|differ)"
+    r"|\b(?:similar|unaffected|unchanged|comparable|failed to|lack of|(?:did|does|do) not|neither|"
+    r"independent of|unlikely|little)\b",
+    re.IGNORECASE,
+)  # a finding that there is none
 _WORD = re.compile(r"[\w'’-]+|[.,;:()]")
 _BEFORE, _AROUND = 4, 6  # words that a negation reaches, and that tell what a word is said of
 
@@ -80,7 +87,27 @@ def features(claim: str, evidence: Sequence[str], weights: Sequence[float]) -> d
         "tilts_alike": _tilt(said) * tilt,
         "negated_here": negated * (1.0 - with_negation),
         "negated_there": (not negated) * with_negation,
+        **_nothing(claim, evidence, weights),
     }
+
+
+def _nothing(claim: str, evidence: Sequence[str], weights: Sequence[float]) -> dict[str, float]:
+    """Whether claim and evidence report that something was not found."""
+    here = finds_nothing(claim)
+    there = [finds_nothing(sentence) for sentence in evidence]
+    parts = [max(0.0, weight) + 0.05 for weight in weights]
+    share = sum(p for p, found in zip(parts, there, strict=True) if found) / sum(parts)
+    return {
+        "nothing_there": (not here) * share,
+        "nothing_here": here * (1.0 - share),
+        "nothing_in_both": here * share,
+        "nothing_differs": float(here != there[0]),
+    }
+
+
+@lru_cache(maxsize=20_000)
+def finds_nothing(text: str) -> bool:
+    return _NOTHING.search(text) is not None
 
 
 def _sign(word: str, before: Sequence[str]) -> int:

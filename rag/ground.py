@@ -18,10 +18,11 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rag import _alignment, _polarity
+from rag import _alignment, _directions, _polarity
 from rag._alignment import EmbedTokens
 from rag._facts import (
     Facts,
+    closeness,
     coverage,
     direction_differs,
     facts_of,
@@ -144,6 +145,7 @@ def compare(
         **_features(stated, found[best], [*paper, facts_of(titles[best])]),
         "near_coverage": coverage(stated, frozenset().union(*(found[i].words for i in near))),
         **_polarity.features(claim, texts, weights),
+        **_directions.features(stated.directions, [found[i].directions for i in near], weights),
     }
     if embed_tokens is not None:
         features |= _alignment.features(claim, texts, embed_tokens)
@@ -181,6 +183,7 @@ def _features(claim: Facts, best: Facts, paper: Sequence[Facts]) -> dict[str, fl
     pairs = set(zip(claim.words_in_order, claim.words_in_order[1:], strict=False))
     stated = set(zip(best.words_in_order, best.words_in_order[1:], strict=False))
     return {
+        "close": closeness(claim, best),
         "coverage": coverage(claim, best.words),
         "paper_coverage": coverage(claim, words),
         "bigrams": len(pairs & stated) / len(pairs) if pairs else 0.0,
@@ -200,7 +203,7 @@ def _features(claim: Facts, best: Facts, paper: Sequence[Facts]) -> dict[str, fl
 def decide(match: Match, probability: float) -> tuple[Verdict, float]:
     """What is compared exactly sets a ceiling on the probability that overlap gives."""
     f = match.features
-    close = f["coverage"] >= _CLOSE
+    close = f["close"] >= _CLOSE
     opposed = f["number_differs"] or f["negation_differs"] or f["direction_differs"]
     if close and opposed and not f["names_missing"]:
         return "contradicted", _under(PARTIAL, probability)

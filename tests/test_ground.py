@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag import _facts as facts
 from rag.config import AnswerSettings
 from rag.embedding import HashingEmbedder, SentenceTransformersEmbedder
 from rag.errors import ConfigError
-from rag.ground import GROUNDERS, EmbeddingGrounder, Grounder, LexicalGrounder
+from rag.ground import GROUNDERS, EmbeddingGrounder, Grounder, LexicalGrounder, compare
 from rag.registry import lookup
 
 TITLE = "SPANN: Highly-efficient billion-scale search for neighbours"
@@ -145,6 +146,46 @@ def test_the_same_fact_written_otherwise(claim, sentence):
     assert LexicalGrounder().judge(claim, [sentence]).verdict not in ("contradicted", "unsupported")
 
 
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("Aspirin promotes the growth of clots.", "Aspirin inhibits the growth of clots."),
+        ("Sleep degrades the recall of words.", "Sleep improves the recall of words."),
+        ("The gene is downregulated in mice.", "The gene is upregulated in mice."),
+        ("The labels are insufficient for training.", "The labels are sufficient for training."),
+        ("Scores were taken before the surgery.", "Scores were taken after the surgery."),
+        ("It learns with labels.", "It learns without labels."),
+        ("The share fell from 20% to 30%.", "The share fell from 30% to 20%."),
+        ("Rates were higher in men than in women.", "Rates were higher in women than in men."),
+        (
+            "The larger model outperforms the tuned one.",
+            "The tuned model outperforms the larger one.",
+        ),
+        ("Compared with pigs, mice eat more.", "Compared with mice, pigs eat more."),
+        ("The gain of rats over mice is large.", "The gain of mice over rats is large."),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_direction_turned_round_is_contradicted(claim, sentence):
+    assert LexicalGrounder().judge(claim, [sentence]).verdict == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        ("Rates were lower in men than in women.", "Rates were higher in women than in men."),
+        ("The mice are outperformed by the rats.", "The rats outperform the mice."),
+        ("Pigs eat more compared with mice.", "Compared with mice, pigs eat more."),
+        ("In men, rates were higher after the surgery.", "Rates were higher after surgery in men."),
+        ("NO activates the enzyme of the wall.", "The enzyme of the wall is activated by NO."),
+        ("The authors discover a cover of the lens.", "A cover of the lens is discovered."),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_the_same_direction_told_otherwise_is_not_contradicted(claim, sentence):
+    assert LexicalGrounder().judge(claim, [sentence]).verdict != "contradicted"
+
+
 @pytest.mark.parametrize("claim", ["", "   ", ".", "?!"])
 def test_an_empty_claim_has_no_evidence(grounder, claim):
     judged = grounder.judge(claim, EVIDENCE, CONTEXTS)
@@ -199,6 +240,34 @@ def test_scores_and_indices_are_valid(claim, evidence, lexical):
     assert 0.0 <= judged.score <= 1.0
     assert judged.evidence is None or 0 <= judged.evidence < len(evidence)
     assert (judged.verdict == "supported") == (judged.score >= 0.5)
+
+
+_DIRECTIONS = st.sampled_from(
+    """A B mice higher lower increases reduces than compared with over from to 5 20% inaccurate
+    accurate no not before after in , . upregulated downregulated outperforms by""".split()
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_DIRECTIONS, max_size=14).map(" ".join))
+def test_no_sentence_is_the_opposite_of_itself(text):
+    assert not facts.direction_differs(facts.facts_of(text), facts.facts_of(text))
+
+
+@pytest.mark.parametrize(
+    ("claim", "alike"),
+    [("Salt promotes the rust of iron.", 1), ("Salt inhibits the rust of iron.", -1)],
+)
+def test_words_that_point_the_same_way_weigh_for_support(claim, alike):
+    features = compare(claim, ["Salt accelerates and promotes rust."]).features
+    assert features["turns_alike"] * alike > 0
+    assert features["turn_votes"] * alike > 0
+
+
+def test_a_finding_of_nothing_weighs_against_a_claim_of_something():
+    features = compare("Salt changes taste.", ["Salt had no effect on taste."]).features
+    assert features["nothing_there"] == features["nothing_differs"] == 1
+    assert features["nothing_here"] == features["nothing_in_both"] == 0
 
 
 @settings(max_examples=100, deadline=None)
