@@ -20,7 +20,7 @@ def leads(question: str, *sentences: tuple[str, int]) -> list[str]:
     return [s.lead for s in led(question, said, cited, lambda word: 0.9)]
 
 
-FAST = ("Kestrel is faster than Lapwing on every disk.", 1)
+FAST = ("Kestrel is faster than Lapwing on a large disk.", 1)
 SMALL = ("Vectors of 32 dimensions are enough.", 2)
 
 
@@ -41,8 +41,8 @@ def test_papers_that_are_listed_keep_their_titles():
 @pytest.mark.parametrize(
     ("question", "lead"),
     [
-        ("How much slower is Kestrel than Lapwing?", "Not so"),
-        ("Why is Kestrel slower than Lapwing?", "Not so"),
+        ("How much slower than Lapwing is Kestrel on a large disk?", "Not so"),
+        ("Why is Kestrel slower than Lapwing on a large disk?", "Not so"),
         ("Is Kestrel slower than Lapwing?", "No"),
         ("Is Kestrel faster than Lapwing?", ""),
         ("How much faster is Kestrel than Lapwing?", ""),
