@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import nh3
 
@@ -30,6 +30,7 @@ _ATTRIBUTES = {
     "*": {"class", "id", "role", "tabindex"},
     "a": {"href"},
     "button": {"type"},
+    "details": {"open"},
     "div": {"style"},  # the map's tiles are placed by it
     "span": {"style"},
 }
@@ -141,13 +142,39 @@ def facets(groups: Iterable[tuple[str, Mapping[str, int]]]) -> str:
     return clean(f'<div class="facets">{"".join(bars(c, name) for name, c in groups)}</div>')
 
 
-def papers(found: Sequence[Paper], total: int) -> str:
-    """A page of the library."""
+def papers(found: Sequence[Paper], where: str, *, removable: bool = False) -> str:
+    """A page of the library; `where` says which."""
     if not found:
         return notice("No papers yet. Drop some files above.")
-    items = "".join(f"<li>{_paper(p, None, f'lib-{n}', p.id)}</li>" for n, p in enumerate(found))
-    shown = f"{len(found):,} of {total:,} papers"
-    return clean(f'<div class="results"><p>{shown}</p><ul>{items}</ul></div>')
+    items = "".join(f"<li>{_held(p, n, removable)}</li>" for n, p in enumerate(found))
+    return clean(f'<div class="results"><p>{text(where)}</p><ul>{items}</ul></div>')
+
+
+def twins(groups: Sequence[Sequence[Paper]], total: int, *, removable: bool = False) -> str:
+    """Works that are in the library under several ids, the first of `total`."""
+    if not groups:
+        return clean("<div></div>")
+    works = "".join(_twin(group, number, removable) for number, group in enumerate(groups))
+    head = "1 work is" if total == 1 else f"{total:,} works are"
+    more = total - len(groups)
+    rest = f"<p>and {more:,} more</p>" if more > 0 else ""
+    return clean(
+        f'<details class="twins" open><summary>{head} here more than once</summary><p>The same '
+        f"title and an author in common, or nearly the same abstract. An answer cites one of "
+        f'them.</p><div class="results"><ul>{works}</ul></div>{rest}</details>'
+    )
+
+
+def _held(paper: Paper, number: int, removable: bool) -> str:
+    return _paper(paper, None, f"lib-{number}", paper.id, tail=_remover(paper) if removable else "")
+
+
+def _twin(group: Sequence[Paper], number: int, removable: bool) -> str:
+    items = (
+        f"<li>{_paper(p, None, f'twin-{number}-{n}', p.id)}{_remover(p) if removable else ''}</li>"
+        for n, p in enumerate(group)
+    )
+    return f'<li class="twin"><ul>{"".join(items)}</ul></li>'
 
 
 def jobs(found: Sequence[Any]) -> str:
@@ -226,20 +253,20 @@ def _near(nearest: Mapping[str, Any], paper: Paper | None, key: str) -> str:
 def _source(citation: Mapping[str, Any], paper: Paper | None, key: str) -> str:
     """A source's card: the abstract with the supporting sentence marked, if it still holds it."""
     name, lead = f"fn-{key}-{int(citation['marker'])}", f"[{int(citation['marker'])}] "
-    start, end, quote = citation["start"], citation["end"], citation["quote"]
+    start, end, quoted = citation["start"], citation["end"], citation["quote"]
     score = _score(citation["score"])
-    if paper is not None and paper.abstract[start:end] == quote:
+    if paper is not None and paper.abstract[start:end] == quoted:
         return _paper(paper, (start, end), name, score, lead=lead)
     gone = "no longer in the collection" if paper is None else "its abstract has changed since"
     return (
         f'<details class="card" id="{name}"><summary>{lead}{text(citation["title"])}</summary>'
-        f'<p class="meta">{gone}</p><p class="abstract"><mark>{text(quote)}</mark></p></details>'
+        f'<p class="meta">{gone}</p><p class="abstract"><mark>{text(quoted)}</mark></p></details>'
     )
 
 
 def _paper(
     paper: Paper, span: tuple[int, int] | None, key: str, note: str = "", *, lead: str = "",
-    shut: bool = True,
+    shut: bool = True, tail: str = "",
 ) -> str:  # fmt: skip
     meta = " · ".join(part for part in (_authors(paper), *_where(paper), text(note)) if part)
     link = web_link(paper.url)
@@ -249,7 +276,16 @@ def _paper(
     return (
         f'<details class="card" id="{text(key)}"><summary>{lead}{text(paper.title)}'
         f'<span class="meta">{meta}</span>{best}</summary>'
-        f'<p class="abstract">{_marked(paper.abstract, span)}</p>{anchor}</details>'
+        f'<p class="abstract">{_marked(paper.abstract, span)}</p>{anchor}{tail}</details>'
+    )
+
+
+def _remover(paper: Paper) -> str:
+    """A button that deletes a paper; page.js knows it."""
+    return (
+        f'<p class="tools"><button type="button" class="remove">Delete'
+        f'<span class="sr"> {text(paper.title)}</span></button>'
+        f'<span class="paper-id">{quote(paper.id, safe="")}</span></p>'
     )
 
 

@@ -85,6 +85,26 @@ def serving(bot: Chatbot) -> Callable[..., Any]:
     return serve
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from tests.ui.browsing import CHROMIUM, FLAGS
+
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; .ci/install-chromium sees to one")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    home = tmp_path_factory.mktemp("site") / "home"
+    with make_bot(home) as bot, live(bot, page=True) as (url, _):
+        yield url, home
+
+
 @contextmanager
 def live(bot: Chatbot, *, page: bool = False, **options: Any) -> Iterator[tuple[str, Server]]:
     """Serve on a free port of loopback; the address, and the server."""

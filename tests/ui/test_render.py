@@ -130,7 +130,8 @@ def test_nothing_hostile_gets_through_anywhere(payload: str) -> None:
     for html in (
         render.turn(found.to_dict(), {payload: paper}), render.turn(found.to_dict(), {}),
         render.turn(refused.to_dict(), {payload: paper}), render.live(payload, payload, payload),
-        render.notice(payload, payload), render.papers([paper], 1),
+        render.notice(payload, payload), render.papers([paper], "all", removable=True),
+        render.twins([[paper, paper]], 1, removable=True),
     ):  # fmt: skip
         check(html)
 
