@@ -22,7 +22,8 @@ class Busy(Exception):
     """As many wait as may. `waiting` is how many."""
 
     def __init__(self, waiting: int) -> None:
-        super().__init__(f"busy: {waiting} questions wait already. Try again in a minute.")
+        wait = "question waits" if waiting == 1 else "questions wait"
+        super().__init__(f"busy: {waiting} {wait} already. Try again in a minute.")
         self.waiting = waiting
 
 

@@ -219,6 +219,17 @@ def test_nothing_hostile_runs_leaves_or_covers(browser: Any, tmp_path: Path) -> 
         page.get_by_role("tab", name="Map").click()
         page.get_by_text("Draw the map").click()
         page.wait_for_selector(".treemap .topic")
+        page.get_by_role("tab", name="Chat").click()
+        page.get_by_role("button", name="Rename").click()
+        page.get_by_label("Title of this conversation").fill(HOSTILE[0])
+        page.get_by_role("button", name="Save the title").click()
+        page.wait_for_function(
+            "t => document.querySelector('#talks label').innerText.includes(t)", arg=HOSTILE[0][:9]
+        )
+        page.get_by_role("button", name="Which papers").click()
+        page.get_by_label("Venue", exact=True).and_(page.locator("input:visible")).click()
+        page.get_by_role("option").nth(1).click()
+        page.wait_for_selector("#chips .chips")
         shown = page.content()
         covering = page.evaluate(
             "() => [...document.querySelectorAll('#history *, #found *, .map *')].filter(e => "

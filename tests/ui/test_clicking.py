@@ -109,6 +109,33 @@ def test_stop_ends_the_answer_and_gives_the_question_back(browser: Any, tmp_path
             assert page.locator("#talks label").count() == 1
 
 
+def test_who_waits_is_told_the_place_and_then_answered(browser: Any, tmp_path: Path) -> None:
+    slow = [event(f"word{n} ") for n in range(25)]
+    quick = [event(f"{QUOTE} [1]")]
+    end = event(None, "stop") + b"data: [DONE]\n\n"
+    with ChatServer(sends(*slow, end, gap=0.1), sends(*quick, end)) as llm:
+        backend = {"name": "openai", "base_url": llm.url, "model": "m", "api_key": "x"}
+        with (
+            make_bot(tmp_path / "home", backend=backend) as bot,
+            live(bot, page=True, concurrent=1, waiting=1) as (url, _),
+            opened(browser, url) as first,
+            opened(browser, url) as second,
+            opened(browser, url) as third,
+        ):
+            for page, seen in (
+                (first, "#live .draft"),
+                (second, "#live :text('busy, place 1')"),
+                (third, "#live .notice.error"),
+            ):
+                page.locator("#question textarea").fill(QUESTION)
+                page.keyboard.press("Enter")
+                page.wait_for_selector(seen)
+            assert "1 question waits already" in third.locator("#live").inner_text()
+            assert third.locator("#question textarea").input_value() == QUESTION
+            for page in (first, second):
+                page.wait_for_selector("#history .turn")
+
+
 def test_retry_asks_again_and_edit_brings_the_question_back(browser: Any, site: Any) -> None:
     with opened(browser, site[0]) as page:
         fresh(page)

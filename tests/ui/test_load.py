@@ -165,7 +165,7 @@ def test_a_full_line_turns_the_next_away_and_the_others_learn_their_place(tmp_pa
         for thread in threads:
             thread.join()
     assert late.status_code == 503 and late.headers["retry-after"]
-    assert "1 questions wait already" in late.json()["error"]["message"]
+    assert "1 question waits already" in late.json()["error"]["message"]
     assert sum("busy, place 1" in text for text in texts) == 1
     assert all("event: answer" in text for text in texts)
 
