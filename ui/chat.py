@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -21,6 +21,7 @@ from ui.work import Place
 
 _EXAMPLES = 4
 _REDRAW = 0.1  # seconds between two drawings of a draft
+_STOPPED = render.notice("Stopped. Nothing of that answer is kept.")
 _REASONS = ("wrong", "not what the source says", "incomplete", "should have answered", "other")
 _POLICY_WORDS: dict[Policy, str] = {
     "flag": "mark what is not supported",
@@ -64,7 +65,7 @@ class Chat:
                 self.thanks = html(elem_id="thanks")
                 with gr.Column(elem_id="composer"):
                     self._composer(html)
-            with gr.Column(scale=1, min_width=240):
+            with gr.Column(scale=1, min_width=240, elem_id="beside"):
                 self._beside(html)
 
     def _composer(self, html: Any) -> None:
@@ -98,9 +99,11 @@ class Chat:
         told = [*shown, self.question, self.chips]
         last = [self.conversation, self.asked]
         running = self._wire_asking(told, last)
-        self.stop.click(
+        stopping = self.stop.click(
             self.stopped, self.asked, [self.live, self.question], cancels=running, **_HIDDEN
         )
+        # Again: what was on its way when it was stopped would stay on the page.
+        stopping.then(lambda: _STOPPED, None, self.live, **_HIDDEN)
         self.edit.click(self.last_question, last, self.question, **_HIDDEN)
         changes = [item.change for item in narrow.inputs]
         gr.on(
@@ -130,30 +133,33 @@ class Chat:
     async def run(
         self, question: str, conversation: str | None, written: bool, span: str,
         venue: str, author: str, category: str, backend: str, policy: Policy, request: gr.Request,
-    ) -> AsyncIterator[tuple[Any, ...]]:  # fmt: skip
-        """Ask, and tell what is being done until the answer is there."""
+    ) -> AsyncIterator[Sequence[Any]]:  # fmt: skip
+        """Ask, and tell what is being done until the answer is there.
+
+        The box is emptied once: what is typed while an answer is written stays.
+        """
         question = (question or "").strip()
         if not question:
-            yield self._same(live=render.notice("Write a question first."), question=question)
+            yield self._same(render.notice("Write a question first."))
             return
         owner = owner_of(request)
+        wanted = (written, span, venue, author, category)
         try:
-            wanted = (written, span, venue, author, category)
             filters, words = await self._service.read(self.narrow.read, question, *wanted)
             if conversation is None:
                 conversation = await self._service.read(self._service.conversations.create, owner)
+            chips_left = await self.narrow.preview("", *wanted)
+            first = self._same(render.live(question, "asking"), conversation, question)
+            yield (*first[:-2], "", chips_left)
             asked = Asked(words, filters, (), backend, policy, conversation, owner, question)
             async for live in self._progress(asked, question):
-                yield self._same(live=live, question="", conversation=conversation, asked=question)
-            shown = await self.talks.shown(conversation, owner)
-            yield (*shown, "", "")
-        except EXPECTED as error:
-            live = render.notice(message_of(error), "error")
-            yield self._same(live=live, question=question, conversation=conversation)
+                yield self._same(live)
+            yield (*await self.talks.shown(conversation, owner), gr.skip(), gr.skip())
         except Exception as error:
-            log("chat failed", 40, error=repr(error))
-            live = render.notice(message_of(error), "error")
-            yield self._same(live=live, question=question, conversation=conversation)
+            if not isinstance(error, EXPECTED):
+                log("chat failed", 40, error=repr(error))
+            said = self._same(render.notice(message_of(error), "error"), conversation)
+            yield (*said[:-2], question, gr.skip())
 
     async def _progress(self, asked: Asked, question: str) -> AsyncIterator[str]:
         count = (await self._service.read(self._service.bot.info))["papers"]
@@ -176,13 +182,12 @@ class Chat:
                 drawn = time.monotonic()
                 yield render.live(question, status, draft)
 
-    def _same(
-        self, *, live: str, question: str, conversation: str | None = None, asked: str | None = None
-    ) -> tuple[Any, ...]:
+    @staticmethod
+    def _same(live: str, conversation: str | None = None, asked: str | None = None) -> list[Any]:
+        """Nothing on the page changes but what is being done, and what else is given."""
         keep = gr.skip()
-        kept = conversation if conversation is not None else keep
-        last = keep if asked is None else asked
-        return kept, keep, live, keep, keep, last, question, keep
+        kept = keep if conversation is None else conversation
+        return [kept, keep, live, keep, keep, keep if asked is None else asked, keep, keep]
 
     async def arrive(self, request: gr.Request) -> tuple[Any, ...]:
         """A page was opened or loaded again: show the conversation used last."""
@@ -191,17 +196,19 @@ class Chat:
         buttons += [gr.update(visible=False)] * (_EXAMPLES - len(made))
         return (*await self.talks.newest(owner_of(request)), *buttons)
 
-    async def collection(self) -> tuple[Any, ...]:
+    async def collection(self, request: gr.Request) -> tuple[Any, ...]:
         """What the page says of all papers: its head, and names to pick, for two tabs."""
         picked = await picks(self._service)
-        return await self.header(), *picked, *picked
+        return await self.header(owner_of(request)), *picked, *picked
 
-    async def header(self) -> str:
+    async def header(self, owner: str) -> str:
         info = await self._service.read(self._service.bot.info)
         waiting = " Some are not indexed yet." if info["pending"] and info["papers"] else ""
+        leave = f'{render.text(owner)} <button type="button" class="logout">Log out</button>'
         return render.clean(
             f'<div class="footnoted-head"><h2>Footnoted</h2><p>{info["papers"]:,} papers. Every '
-            f"sentence of an answer is footnoted and checked.{waiting}</p></div>"
+            f"sentence of an answer is footnoted and checked.{waiting}</p>"
+            f"{f'<p>{leave}</p>' if owner else ''}</div>"
         )
 
     async def last_question(self, conversation: str | None, asked: str, request: gr.Request) -> str:
@@ -220,7 +227,7 @@ class Chat:
 
     def stopped(self, asked: str) -> tuple[str, str]:
         """Nothing of a stopped answer is kept, and the question is there to be changed."""
-        return render.notice("Stopped. Nothing of that answer is kept."), asked
+        return _STOPPED, asked
 
     async def api_ask(self, question: str, request: gr.Request) -> dict[str, Any]:
         """Answer a question: the object of `footnoted ask --json`."""

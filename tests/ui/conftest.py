@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +86,16 @@ def serving(bot: Chatbot) -> Callable[..., Any]:
             yield url
 
     return serve
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gradio_leaves_loops_behind() -> Iterator[None]:
+    """Collect them before pytest does, to which an event loop that nobody closed is an error."""
+    yield
+    if "gradio" in sys.modules:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
 
 
 @pytest.fixture(scope="module")

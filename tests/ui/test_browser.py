@@ -128,6 +128,8 @@ def test_the_map_leads_to_papers_and_to_a_question(browser: Any, site: Any) -> N
         page.get_by_role("tab", name="Map").click()
         page.get_by_text("Draw the map").click()
         page.wait_for_selector(".treemap .topic")
+        page.locator(".scatter a.tile").first.click()  # a paper without an address of its own
+        assert "Protein folding" in page.locator("details.card.lit").inner_text()
         page.locator(".treemap a.tile").first.click()
         topic = page.locator("details.card.lit")
         assert topic.locator("li").count() >= 1

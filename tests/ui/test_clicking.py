@@ -16,6 +16,7 @@ from rag.types import Paper
 from tests.servers import ChatServer, event, sends
 from tests.ui.browsing import ask, fresh, opened, ready
 from tests.ui.conftest import PAPERS, QUESTION, live, make_bot
+from ui.access import Access
 
 pytestmark = [
     pytest.mark.browser,
@@ -96,12 +97,15 @@ def test_stop_ends_the_answer_and_gives_the_question_back(browser: Any, tmp_path
                 "() => document.querySelector('#live .draft')?.textContent.includes('word5')"
             )
             assert "writing" in page.locator("#live .status").inner_text()
+            page.locator("#question textarea").fill("what comes to mind meanwhile")
+            page.wait_for_timeout(500)  # some more words have come
+            assert page.locator("#question textarea").input_value().startswith("what comes")
             page.locator("#stop").click()
             page.wait_for_selector("#live .notice")
             until(lambda: server.service.pool.running == 0)
+            page.wait_for_timeout(1000)  # a word that was on its way has come by now
             assert "Stopped" in page.locator("#live").inner_text()
             assert page.locator("#question textarea").input_value() == QUESTION
-            page.wait_for_timeout(500)
             assert page.locator(".turn").count() == 0 and page.locator("#talks label").count() == 0
             page.locator("#ask").click()
             page.wait_for_selector("#history .turn")
@@ -393,3 +397,36 @@ def test_a_read_only_page_offers_no_way_to_add_or_delete(browser: Any, tmp_path:
         assert "read-only" in page.locator(".notice:visible").first.inner_text()
         tab(page, "Chat")
         assert QUOTE in ask(page, QUESTION).inner_text()
+
+
+def test_each_logs_in_to_conversations_of_their_own(browser: Any, tmp_path: Path) -> None:
+    password = "correct horse battery"
+    with make_bot(tmp_path / "home") as bot:
+        for name in ("ada", "bob"):
+            Access(bot.home / "access").add_user(name, password)
+        with live(bot, page=True) as (url, _):
+            pages = {}
+            for name in ("ada", "bob"):
+                page = pages[name] = browser.new_context().new_page()
+                page.goto(url)
+                assert page.url.endswith("/login")
+                page.get_by_label("Name").fill(name)
+                page.get_by_label("Password").fill("wrong horse battery")
+                page.keyboard.press("Enter")
+                page.wait_for_selector("[role=alert]")
+                page.get_by_label("Name").fill(name)
+                page.get_by_label("Password").fill(password)
+                page.keyboard.press("Enter")
+                ready(page)
+                if name == "ada":
+                    ask(page, QUESTION)
+            assert pages["bob"].locator("#history .turn, #talks label").count() == 0
+            pages["ada"].reload()
+            ready(pages["ada"])
+            pages["ada"].wait_for_selector("#history .turn")
+            pages["ada"].get_by_role("button", name="Log out").click()
+            pages["ada"].wait_for_selector("#password")
+            pages["ada"].goto(url)
+            assert pages["ada"].url.endswith("/login")
+            for page in pages.values():
+                page.context.close()

@@ -25,7 +25,7 @@ def test_every_response_carries_the_headers(serving: Serving) -> None:
         script = policy.split("script-src ")[1].split(";")[0]
         assert "unsafe" not in script and "*" not in script
         assert reply.headers["x-content-type-options"] == "nosniff"
-        assert reply.headers["referrer-policy"] == "no-referrer"
+        assert reply.headers["referrer-policy"] == "same-origin"
         assert "server" not in reply.headers
 
 

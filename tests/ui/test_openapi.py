@@ -10,7 +10,7 @@ import pytest
 from tests.ui.conftest import live, make_bot
 
 pytestmark = [
-    pytest.mark.soak,
+    pytest.mark.browser,  # a program that looks around: `make test-ui` and .ci/run have time for it
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore"),  # of the tool that writes the requests
 ]

@@ -103,6 +103,10 @@
     if (button) { copy(button); return; }
     const doomed = at && at.closest("button.remove");
     if (doomed) { remove(doomed); return; }
+    if (at && at.closest("button.logout")) {
+      fetch("/logout", { method: "POST", redirect: "manual" }).then(() => location.assign("/login"));
+      return;
+    }
     const about = at && at.closest("button.about");
     if (about) { put(about.parentElement.querySelector(".question-text").textContent); return; }
     const fragment = at && at.closest("a.fragment");
