@@ -16,7 +16,7 @@ from ui.narrow import Narrow, picks
 from ui.observe import log
 from ui.parse import chips
 from ui.service import Asked, Service
-from ui.talks import Talks, owner_of
+from ui.talks import Talks, client_of, owner_of
 from ui.work import Place
 
 _EXAMPLES = 4
@@ -145,6 +145,7 @@ class Chat:
         owner = owner_of(request)
         wanted = (written, span, venue, author, category)
         try:
+            self._service.pace(client_of(request))
             filters, words = await self._service.read(self.narrow.read, question, *wanted)
             if conversation is None:
                 conversation = await self._service.read(self._service.conversations.create, owner)
@@ -231,10 +232,12 @@ class Chat:
 
     async def api_ask(self, question: str, request: gr.Request) -> dict[str, Any]:
         """Answer a question: the object of `footnoted ask --json`."""
+        self._service.pace(client_of(request))
         return (await self._service.ask(Asked(question, owner=owner_of(request)))).to_dict()
 
-    async def api_search(self, query: str, k: int = 10) -> dict[str, Any]:
+    async def api_search(self, query: str, request: gr.Request, k: int = 10) -> dict[str, Any]:
         """Find papers: the hits of `footnoted search --json`."""
+        self._service.pace(client_of(request))
         hits, _ = await self._service.search(query, max(1, min(k, 100)))
         return {"query": query, "hits": [hit.to_dict() for hit in hits]}
 

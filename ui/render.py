@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import nh3
 
@@ -119,7 +119,7 @@ def hits(found: Sequence[Hit], spans: Sequence[tuple[int, int]]) -> str:
     if not found:
         return notice("No paper matches.")
     items = (
-        f"<li>{_paper(hit.paper, span, f'hit-{hit.rank}', _score(hit.score), shut=False)}</li>"
+        f"<li>{card(hit.paper, span, f'hit-{hit.rank}', _score(hit.score), shut=False)}</li>"
         for hit, span in zip(found, spans, strict=True)
     )
     return clean(f'<div class="results"><ol>{"".join(items)}</ol></div>')
@@ -140,46 +140,6 @@ def bars(counts: Mapping[str, int], title: str) -> str:
 
 def facets(groups: Iterable[tuple[str, Mapping[str, int]]]) -> str:
     return clean(f'<div class="facets">{"".join(bars(c, name) for name, c in groups)}</div>')
-
-
-def papers(found: Sequence[Paper], where: str, *, removable: bool = False) -> str:
-    """A page of the library; `where` says which."""
-    if not found:
-        return notice("No papers yet. Drop some files above.")
-    items = "".join(f"<li>{_held(p, n, removable)}</li>" for n, p in enumerate(found))
-    return clean(f'<div class="results"><p>{text(where)}</p><ul>{items}</ul></div>')
-
-
-def twins(groups: Sequence[Sequence[Paper]], total: int, *, removable: bool = False) -> str:
-    """Works that are in the library under several ids, the first of `total`."""
-    if not groups:
-        return clean("<div></div>")
-    works = "".join(_twin(group, number, removable) for number, group in enumerate(groups))
-    head = "1 work is" if total == 1 else f"{total:,} works are"
-    more = total - len(groups)
-    rest = f"<p>and {more:,} more</p>" if more > 0 else ""
-    return clean(
-        f'<details class="twins" open><summary>{head} here more than once</summary><p>The same '
-        f"title and an author in common, or nearly the same abstract. An answer cites one of "
-        f'them.</p><div class="results"><ul>{works}</ul></div>{rest}</details>'
-    )
-
-
-def _held(paper: Paper, number: int, removable: bool) -> str:
-    return _paper(paper, None, f"lib-{number}", paper.id, tail=_remover(paper) if removable else "")
-
-
-def _twin(group: Sequence[Paper], number: int, removable: bool) -> str:
-    items = (
-        f"<li>{_paper(p, None, f'twin-{number}-{n}', p.id)}{_remover(p) if removable else ''}</li>"
-        for n, p in enumerate(group)
-    )
-    return f'<li class="twin"><ul>{"".join(items)}</ul></li>'
-
-
-def jobs(found: Sequence[Any]) -> str:
-    """Ingest jobs, their progress, and what was rejected and why."""
-    return clean("".join(_job(job) for job in found) or "<div></div>")
 
 
 def _turn(answer: Turn, papers: Papers) -> str:
@@ -247,7 +207,7 @@ def _score(value: float) -> str:
 def _near(nearest: Mapping[str, Any], paper: Paper | None, key: str) -> str:
     if paper is None:
         return text(nearest["title"])
-    return _paper(paper, None, key, _score(nearest["score"]))
+    return card(paper, None, key, _score(nearest["score"]))
 
 
 def _source(citation: Mapping[str, Any], paper: Paper | None, key: str) -> str:
@@ -256,7 +216,7 @@ def _source(citation: Mapping[str, Any], paper: Paper | None, key: str) -> str:
     start, end, quoted = citation["start"], citation["end"], citation["quote"]
     score = _score(citation["score"])
     if paper is not None and paper.abstract[start:end] == quoted:
-        return _paper(paper, (start, end), name, score, lead=lead)
+        return card(paper, (start, end), name, score, lead=lead)
     gone = "no longer in the collection" if paper is None else "its abstract has changed since"
     return (
         f'<details class="card" id="{name}"><summary>{lead}{text(citation["title"])}</summary>'
@@ -264,10 +224,14 @@ def _source(citation: Mapping[str, Any], paper: Paper | None, key: str) -> str:
     )
 
 
-def _paper(
+def card(
     paper: Paper, span: tuple[int, int] | None, key: str, note: str = "", *, lead: str = "",
     shut: bool = True, tail: str = "",
 ) -> str:  # fmt: skip
+    """A paper to unfold; `key` is its id on the page, `tail` stands below the abstract.
+
+    Not cleaned yet: it is a part of something.
+    """
     meta = " · ".join(part for part in (_authors(paper), *_where(paper), text(note)) if part)
     link = web_link(paper.url)
     host = text(urlsplit(link).hostname or "") if link else ""
@@ -277,15 +241,6 @@ def _paper(
         f'<details class="card" id="{text(key)}"><summary>{lead}{text(paper.title)}'
         f'<span class="meta">{meta}</span>{best}</summary>'
         f'<p class="abstract">{_marked(paper.abstract, span)}</p>{anchor}{tail}</details>'
-    )
-
-
-def _remover(paper: Paper) -> str:
-    """A button that deletes a paper; page.js knows it."""
-    return (
-        f'<p class="tools"><button type="button" class="remove">Delete'
-        f'<span class="sr"> {text(paper.title)}</span></button>'
-        f'<span class="paper-id">{quote(paper.id, safe="")}</span></p>'
     )
 
 
@@ -316,28 +271,3 @@ def _origin(answer: Turn) -> str:
     searched = answer["standalone_question"]
     leant = f" · searched for: {text(searched)}" if searched != answer["question"] else ""
     return f'<p class="origin">{text(" · ".join(p for p in parts if p))}{leant}</p>'
-
-
-def _job(job: Any) -> str:
-    counts = ", ".join(f"{n} {name}" for name, n in job.report.items())
-    share = f" ({job.done:,} of {job.total:,})" if job.total else f" ({job.done:,})"
-    state = {
-        "waiting": "waiting",
-        "running": f"{job.stage or 'starting'}{share if job.done else ''}",
-        "done": counts,
-        "failed": job.error,
-    }[job.state]
-    rows = "".join(
-        f"<tr><td>{text(r['source'])}</td><td>{int(r['line'])}</td><td>{text(r['reason'])}</td>"
-        f"<td>{text(r['raw'][:120])}</td></tr>"
-        for r in job.rejects
-    )
-    head = "<thead><tr><th>File</th><th>Line</th><th>Why</th><th>Record</th></tr></thead>"
-    rejects = (
-        f"<details><summary>{len(job.rejects)} rejected</summary>"
-        f"<table>{head}<tbody>{rows}</tbody></table></details>"
-    )
-    return (
-        f'<div class="job {job.state}"><p><b>{text(", ".join(job.names))}</b>: {text(state)}</p>'
-        f"{rejects if job.rejects else ''}</div>"
-    )

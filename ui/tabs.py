@@ -13,12 +13,12 @@ from fastapi.responses import HTMLResponse
 
 from rag.errors import RagError
 from rag.types import Filters, Paper
-from ui import collection, render, runs
+from ui import collection, render, runs, shelf
 from ui.failures import EXPECTED, message_of
 from ui.narrow import picker, years_box
 from ui.parse import years
 from ui.service import Service
-from ui.talks import owner_of
+from ui.talks import client_of, owner_of
 
 _PAGE_SIZE = 25
 _TWINS = 50  # works listed
@@ -51,12 +51,14 @@ def search(service: Service) -> list[Any]:
     found, facets = html(elem_id="found"), html(elem_id="facets")
 
     async def run(
-        query: str, mode: Any, k: float, span: str, author: str, venue: str, category: str
-    ) -> tuple[str, str]:
+        query: str, mode: Any, k: float, span: str, author: str, venue: str, category: str,
+        request: gr.Request,
+    ) -> tuple[str, str]:  # fmt: skip
         if not (query or "").strip():
             return render.notice("Write what to look for."), ""
         named = ((value or "").strip() or None for value in (venue, author, category))
         try:
+            service.pace(client_of(request))
             filters = Filters(years(span or ""), *named)
             hits, _ = await service.search(query, int(k), filters or None, mode)
         except EXPECTED as error:
@@ -105,7 +107,7 @@ def library(service: Service, page: gr.Blocks) -> gr.Markdown:
         mine = service.jobs.of(owner_of(request))[:10]
         busy = any(job.open for job in mine)
         fresh = (gr.skip(), gr.skip()) if busy else await refresh(look, number)
-        return render.jobs(mine), gr.Timer(active=busy), *fresh
+        return shelf.jobs(mine), gr.Timer(active=busy), *fresh
 
     async def add(
         files: list[str] | None, look: str, number: float | None, request: gr.Request
@@ -134,9 +136,9 @@ def _library_now(service: Service, look: str, number: float | None) -> tuple[str
     """The papers asked for, and the works that are there twice."""
     removable = not service.options.read_only
     try:
-        twins = render.twins(*collection.twins(service.bot, _TWINS), removable=removable)
+        twins = shelf.twins(*collection.twins(service.bot, _TWINS), removable=removable)
         found, where = _looked_up(service, (look or "").strip(), int(number or 1))
-        return render.papers(found, where, removable=removable), twins
+        return shelf.papers(found, where, removable=removable), twins
     except RagError as error:
         return render.notice(str(error), "error"), ""
 

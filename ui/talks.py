@@ -19,6 +19,11 @@ def owner_of(request: gr.Request | None) -> str:
     return owner_name(getattr(request, "username", None))
 
 
+def client_of(request: gr.Request) -> str:
+    """Whose questions are counted together: a user's, else those from one address."""
+    return owner_of(request) or str(getattr(request.client, "host", "unknown"))
+
+
 class Talks:
     """What is shown of a conversation is read from the home; `shown` is what a page is told."""
 

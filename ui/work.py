@@ -34,6 +34,13 @@ class Closing(Exception):
         super().__init__("the server is being stopped; ask again when it is back.")
 
 
+class TooOften(Exception):
+    """One client has asked as often as it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"that was a lot in a minute. Ask again in {int(seconds) + 1} s.")
+
+
 class TooLong(Exception):
     """The total time is over."""
 

@@ -399,6 +399,27 @@ def test_a_read_only_page_offers_no_way_to_add_or_delete(browser: Any, tmp_path:
         assert QUOTE in ask(page, QUESTION).inner_text()
 
 
+def test_typing_does_not_use_up_what_may_be_asked(browser: Any, tmp_path: Path) -> None:
+    with (
+        make_bot(tmp_path / "home") as bot,
+        live(bot, page=True, per_minute=12) as (url, _),
+        opened(browser, url) as page,
+    ):
+        box = page.locator("#question textarea")
+        for _ in range(3):
+            box.fill("")
+            box.press_sequentially(QUESTION, delay=20)
+        assert QUOTE in ask(page, QUESTION).inner_text()
+        for _ in range(11):
+            page.locator("#question textarea").fill("?")
+            page.keyboard.press("Enter")
+            page.wait_for_timeout(300)
+        page.locator("#question textarea").fill(QUESTION)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#live .notice.error")
+        assert "Ask again in" in page.locator("#live").inner_text()
+
+
 def test_each_logs_in_to_conversations_of_their_own(browser: Any, tmp_path: Path) -> None:
     password = "correct horse battery"
     with make_bot(tmp_path / "home") as bot:

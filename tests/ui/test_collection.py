@@ -10,7 +10,7 @@ from rag.chatbot import Chatbot
 from rag.config import Settings
 from rag.errors import RagError
 from tests.ui.conftest import PAPERS, SETTINGS, make_bot
-from ui import collection, render, runs
+from ui import collection, render, runs, shelf
 
 
 def test_example_questions_come_from_the_papers(bot: Chatbot) -> None:
@@ -48,11 +48,11 @@ def test_works_that_are_here_twice_are_listed_until_one_is_gone(tmp_path: Path) 
     with make_bot(tmp_path / "home", [*PAPERS, again]) as bot:
         groups, total = collection.twins(bot, 5)
         assert ([[p.id for p in group] for group in groups], total) == ([["spann", again.id]], 1)
-        html = render.twins(groups, total, removable=True)
+        html = shelf.twins(groups, total, removable=True)
         assert html.count('class="remove"') == 2
         assert '<span class="paper-id">spann%3Cagain%3E%2F2</span>' in html
-        assert "remove" not in render.twins(groups, total)
-        assert "and 3 more" in render.twins(groups, 4)
+        assert "remove" not in shelf.twins(groups, total)
+        assert "and 3 more" in shelf.twins(groups, 4)
         bot.delete(again.id)
         assert collection.twins(bot, 5) == ([], 0)
 
