@@ -98,6 +98,12 @@ class FeedbackBody(_Body):
     reason: Annotated[str, Field(max_length=feedback.MAX_REASON)] = ""
 
 
+class TitleBody(_Body):
+    """What a conversation is to be called; empty: after its next question."""
+
+    title: Annotated[str, Field(max_length=200)]
+
+
 def routes(service: Service) -> APIRouter:
     router = APIRouter(prefix="/api", responses=ERRORS)
     _asking(router, service)
@@ -251,6 +257,11 @@ def _conversations(router: APIRouter, service: Service) -> None:
         """The answers of a conversation, oldest first."""
         turns = await service.read(kept.turns, conversation_id, owner_of(request))
         return {"id": conversation_id, "turns": turns}
+
+    @router.patch("/conversations/{conversation_id}", status_code=204, tags=["conversations"])
+    async def rename(conversation_id: str, body: TitleBody, request: Request) -> None:
+        """Give a conversation another title."""
+        await service.read(kept.rename, conversation_id, body.title, owner_of(request))
 
     @router.delete("/conversations/{conversation_id}", status_code=204, tags=["conversations"])
     async def forget(conversation_id: str, request: Request) -> None:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 
-from rag.errors import ConfigError, ConversationNotFound
-from rag.types import Filters, Policy
+from rag.types import Policy
 from ui import collection, feedback, render
 from ui.failures import EXPECTED, message_of
+from ui.narrow import Narrow, picks
 from ui.observe import log
-from ui.parse import Known, chips, merged, read_filters, years
-from ui.service import Asked, Service, owner_name
+from ui.parse import chips
+from ui.service import Asked, Service
+from ui.talks import Talks, client_of, owner_of
 from ui.work import Place
 
 _EXAMPLES = 4
-_LISTED = 40
 _REDRAW = 0.1  # seconds between two drawings of a draft
+_STOPPED = render.notice("Stopped. Nothing of that answer is kept.")
 _REASONS = ("wrong", "not what the source says", "incomplete", "should have answered", "other")
 _POLICY_WORDS: dict[Policy, str] = {
     "flag": "mark what is not supported",
@@ -30,21 +31,20 @@ _POLICY_WORDS: dict[Policy, str] = {
 _HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def owner_of(request: gr.Request | None) -> str:
-    return owner_name(getattr(request, "username", None))
-
-
 class Chat:
     """The chat tab of one page; what it shows of a conversation is read from the home."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.talks = Talks(service)
+        self.narrow = Narrow(service)
 
     def layout(self) -> None:
         """Lay the tab out. Reading order is: answers, question, then what stands beside them."""
         from ui.page import html
 
         self.conversation = gr.State(None)
+        self.asked = gr.State("")  # as it was written; Stop and Edit give it back
         with gr.Row():
             with gr.Column(scale=4, min_width=320):
                 self.history = html(elem_id="history")
@@ -65,31 +65,24 @@ class Chat:
                 self.thanks = html(elem_id="thanks")
                 with gr.Column(elem_id="composer"):
                     self._composer(html)
-            with gr.Column(scale=1, min_width=240):
+            with gr.Column(scale=1, min_width=240, elem_id="beside"):
                 self._beside(html)
 
     def _composer(self, html: Any) -> None:
         self.chips = html(elem_id="chips")
         with gr.Row():
             self.question = gr.Textbox(
-                label="Question", placeholder="Ask about the papers (/ comes here)", scale=8,
+                label="Question", placeholder="Ask about the papers", scale=8,
                 lines=1, max_lines=6, max_length=self._service.options.max_question,
                 elem_id="question", autofocus=True, min_width=120,
             )  # fmt: skip
-            self.ask = gr.Button("Ask", variant="primary", scale=1, min_width=70)
-            self.stop = gr.Button("Stop", scale=1, min_width=70)
+            self.ask = gr.Button("Ask", variant="primary", scale=1, min_width=70, elem_id="ask")
+            self.stop = gr.Button("Stop", scale=1, min_width=70, elem_id="stop")
 
     def _beside(self, html: Any) -> None:
-        self.new = gr.Button("New conversation", size="sm")
-        self.talks = gr.Radio([], label="Conversations", elem_id="talks")
-        self.exports = html(elem_id="exports")
-        self.forget = gr.Button("Delete this conversation", size="sm")
+        self.talks.layout(html)
         with gr.Accordion("Which papers", open=False):
-            self.written = gr.Checkbox(True, label="Also read filters in the question")
-            self.years = gr.Textbox(label="Years", placeholder="2020-2024, 2020-", max_length=20)
-            self.venue = gr.Textbox(label="Venue", max_length=200)
-            self.author = gr.Textbox(label="Author", max_length=200)
-            self.category = gr.Textbox(label="Category", max_length=200)
+            self.narrow.layout()
         with gr.Accordion("Who answers, and how", open=False):
             backends = self._service.backends
             self.backend = gr.Radio(backends, value=backends[0], label="Backend")
@@ -99,33 +92,27 @@ class Chat:
 
     def wire(self, page: gr.Blocks) -> None:
         """Say what each button does."""
-        shown = [self.conversation, self.history, self.live, self.talks, self.exports]
-        filters = [
-            self.written, self.years, self.venue, self.author, self.category,
+        talks, narrow = self.talks, self.narrow
+        shown = [
+            self.conversation, self.history, self.live, talks.list, talks.exports, self.asked,
         ]  # fmt: skip
-        given = [self.question, self.conversation, *filters, self.backend, self.policy]
         told = [*shown, self.question, self.chips]
-        asking = gr.on([self.ask.click, self.question.submit], self.run, given, told, **_HIDDEN)
-        again = self.retry.click(self.last_question, self.conversation, self.question, **_HIDDEN)
-        again = again.then(self.run, given, told, **_HIDDEN)
-        examples = [
-            button.click(str, button, self.question, **_HIDDEN).then(
-                self.run, given, told, **_HIDDEN
-            )
-            for button in self.examples
-        ]
-        running = [asking, again, *examples]
-        self.stop.click(self.stopped, None, self.live, cancels=running, **_HIDDEN)
-        self.edit.click(self.last_question, self.conversation, self.question, **_HIDDEN)
+        last = [self.conversation, self.asked]
+        running = self._wire_asking(told, last)
+        stopping = self.stop.click(
+            self.stopped, self.asked, [self.live, self.question], cancels=running, **_HIDDEN
+        )
+        # Again: what was on its way when it was stopped would stay on the page.
+        stopping.then(lambda: _STOPPED, None, self.live, **_HIDDEN)
+        self.edit.click(self.last_question, last, self.question, **_HIDDEN)
+        changes = [item.change for item in narrow.inputs]
         gr.on(
-            [self.question.input, *(item.change for item in filters)],
-            self.preview, [self.question, *filters], self.chips,
-            trigger_mode="always_last", **_HIDDEN,
+            [self.question.input, *changes], narrow.preview,
+            [self.question, *narrow.inputs], self.chips, trigger_mode="always_last", **_HIDDEN,
         )  # fmt: skip
+        narrow.clear.click(narrow.cleared, None, narrow.inputs[1:], **_HIDDEN)
         page.load(self.arrive, None, [*shown, *self.examples], **_HIDDEN)
-        self.talks.input(self.open, self.talks, shown, **_HIDDEN)
-        self.new.click(self.begin, None, shown, **_HIDDEN)
-        self.forget.click(self.delete, self.conversation, shown, **_HIDDEN)
+        talks.wire(self.conversation, shown)
         self.good.click(self.praise, self.conversation, self.thanks, **_HIDDEN)
         self.bad.click(lambda: gr.update(visible=True), None, self.why, **_HIDDEN)
         self.send.click(
@@ -133,33 +120,47 @@ class Chat:
             [self.thanks, self.why], **_HIDDEN,
         )  # fmt: skip
 
+    def _wire_asking(self, told: list[Any], last: list[Any]) -> list[Any]:
+        """Everything that asks; what Stop has to end."""
+        filters = self.narrow.inputs
+        given = [self.question, self.conversation, *filters, self.backend, self.policy]
+        asking = gr.on([self.ask.click, self.question.submit], self.run, given, told, **_HIDDEN)
+        again = self.retry.click(self.last_question, last, self.question, **_HIDDEN)
+        examples = [button.click(str, button, self.question, **_HIDDEN) for button in self.examples]
+        runs = [first.then(self.run, given, told, **_HIDDEN) for first in (again, *examples)]
+        return [asking, *runs]
+
     async def run(
         self, question: str, conversation: str | None, written: bool, span: str,
         venue: str, author: str, category: str, backend: str, policy: Policy, request: gr.Request,
-    ) -> AsyncIterator[tuple[Any, ...]]:  # fmt: skip
-        """Ask, and tell what is being done until the answer is there."""
+    ) -> AsyncIterator[Sequence[Any]]:  # fmt: skip
+        """Ask, and tell what is being done until the answer is there.
+
+        The box is emptied once: what is typed while an answer is written stays.
+        """
         question = (question or "").strip()
         if not question:
-            yield self._same(live=render.notice("Write a question first."), question=question)
+            yield self._same(render.notice("Write a question first."))
             return
         owner = owner_of(request)
+        wanted = (written, span, venue, author, category)
         try:
-            wanted = (written, span, venue, author, category)
-            filters, words = await self._service.read(self._filters, question, *wanted)
+            self._service.pace(client_of(request))
+            filters, words = await self._service.read(self.narrow.read, question, *wanted)
             if conversation is None:
                 conversation = await self._service.read(self._service.conversations.create, owner)
+            chips_left = await self.narrow.preview("", *wanted)
+            first = self._same(render.live(question, "asking"), conversation, question)
+            yield (*first[:-2], "", chips_left)
             asked = Asked(words, filters, (), backend, policy, conversation, owner, question)
             async for live in self._progress(asked, question):
-                yield self._same(live=live, question="", conversation=conversation)
-            shown = await self._shown(conversation, owner)
-            yield (*shown, "", render.clean(""))
-        except EXPECTED as error:
-            live = render.notice(message_of(error), "error")
-            yield self._same(live=live, question=question, conversation=conversation)
+                yield self._same(live)
+            yield (*await self.talks.shown(conversation, owner), gr.skip(), gr.skip())
         except Exception as error:
-            log("chat failed", 40, error=repr(error))
-            live = render.notice(message_of(error), "error")
-            yield self._same(live=live, question=question, conversation=conversation)
+            if not isinstance(error, EXPECTED):
+                log("chat failed", 40, error=repr(error))
+            said = self._same(render.notice(message_of(error), "error"), conversation)
+            yield (*said[:-2], question, gr.skip())
 
     async def _progress(self, asked: Asked, question: str) -> AsyncIterator[str]:
         count = (await self._service.read(self._service.bot.info))["papers"]
@@ -182,70 +183,39 @@ class Chat:
                 drawn = time.monotonic()
                 yield render.live(question, status, draft)
 
-    def _same(
-        self, *, live: str, question: str, conversation: str | None = None
-    ) -> tuple[Any, ...]:
+    @staticmethod
+    def _same(live: str, conversation: str | None = None, asked: str | None = None) -> list[Any]:
+        """Nothing on the page changes but what is being done, and what else is given."""
         keep = gr.skip()
-        kept = conversation if conversation is not None else keep
-        return kept, keep, live, keep, keep, question, keep
-
-    async def _shown(self, conversation: str | None, owner: str) -> tuple[Any, ...]:
-        """The state, the answers, no draft, the list of conversations, the links to export."""
-        kept = self._service.conversations
-        turns = await self._service.read(kept.turns, conversation, owner) if conversation else []
-        papers = await self._service.papers_of(*turns)
-        listed = (await self._service.read(kept.list, owner))[:_LISTED]
-        choices = [(f"{item.title} ({item.turns})", item.id) for item in listed]
-        chosen = conversation if any(i == conversation for _, i in choices) else None
-        talks = gr.update(choices=choices, value=chosen)
-        links = collection.exports(conversation) if turns else ""
-        return conversation, render.history(turns, papers), "", talks, links
+        kept = keep if conversation is None else conversation
+        return [kept, keep, live, keep, keep, keep if asked is None else asked, keep, keep]
 
     async def arrive(self, request: gr.Request) -> tuple[Any, ...]:
         """A page was opened or loaded again: show the conversation used last."""
-        owner = owner_of(request)
-        listed = await self._service.read(self._service.conversations.list, owner)
-        newest = listed[0].id if listed else None
         made = await self._service.read(collection.examples, self._service.bot, _EXAMPLES)
         buttons = [gr.update(value=text, visible=True) for text in made]
         buttons += [gr.update(visible=False)] * (_EXAMPLES - len(made))
-        return (*await self._shown(newest, owner), *buttons)
+        return (*await self.talks.newest(owner_of(request)), *buttons)
 
-    async def open(self, conversation: str, request: gr.Request) -> tuple[Any, ...]:
-        try:
-            return await self._shown(conversation, owner_of(request))
-        except ConversationNotFound:
-            return await self._shown(None, owner_of(request))
+    async def collection(self, request: gr.Request) -> tuple[Any, ...]:
+        """What the page says of all papers: its head, and names to pick, for two tabs."""
+        picked = await picks(self._service)
+        return await self.header(owner_of(request)), *picked, *picked
 
-    async def begin(self, request: gr.Request) -> tuple[Any, ...]:
-        return await self._shown(None, owner_of(request))
-
-    async def delete(self, conversation: str | None, request: gr.Request) -> tuple[Any, ...]:
-        owner = owner_of(request)
-        if conversation:
-            await self._service.read(self._service.conversations.delete, conversation, owner)
-        return await self._shown(None, owner)
-
-    async def header(self) -> str:
+    async def header(self, owner: str) -> str:
         info = await self._service.read(self._service.bot.info)
         waiting = " Some are not indexed yet." if info["pending"] and info["papers"] else ""
+        leave = f'{render.text(owner)} <button type="button" class="logout">Log out</button>'
         return render.clean(
             f'<div class="footnoted-head"><h2>Footnoted</h2><p>{info["papers"]:,} papers. Every '
-            f"sentence of an answer is footnoted and checked.{waiting}</p></div>"
+            f"sentence of an answer is footnoted and checked.{waiting}</p>"
+            f"{f'<p>{leave}</p>' if owner else ''}</div>"
         )
 
-    async def last_question(self, conversation: str | None, request: gr.Request) -> str:
+    async def last_question(self, conversation: str | None, asked: str, request: gr.Request) -> str:
+        """What was stopped or failed, else what was answered last."""
         turn = await self._last(conversation, request)
-        return str(turn["question"]) if turn else ""
-
-    async def preview(self, question: str, *wanted: Any) -> str:
-        """The filters that will apply, before they do."""
-        try:
-            filters, _ = await self._service.read(self._filters, question or "", *wanted)
-        except ConfigError as error:
-            return render.notice(str(error), "error")
-        found = "".join(f"<span>{render.text(chip)}</span>" for chip in chips(filters))
-        return render.clean(f'<div class="chips">Only: {found}</div>') if found else ""
+        return asked or (str(turn["question"]) if turn else "")
 
     async def praise(self, conversation: str | None, request: gr.Request) -> str:
         return await self._judge(conversation, request, True, "")
@@ -256,15 +226,18 @@ class Chat:
         why = ": ".join(part for part in (reason, (more or "").strip()) if part)
         return await self._judge(conversation, request, False, why), gr.update(visible=False)
 
-    def stopped(self) -> str:
-        return render.notice("Stopped.")
+    def stopped(self, asked: str) -> tuple[str, str]:
+        """Nothing of a stopped answer is kept, and the question is there to be changed."""
+        return _STOPPED, asked
 
     async def api_ask(self, question: str, request: gr.Request) -> dict[str, Any]:
         """Answer a question: the object of `footnoted ask --json`."""
+        self._service.pace(client_of(request))
         return (await self._service.ask(Asked(question, owner=owner_of(request)))).to_dict()
 
-    async def api_search(self, query: str, k: int = 10) -> dict[str, Any]:
+    async def api_search(self, query: str, request: gr.Request, k: int = 10) -> dict[str, Any]:
         """Find papers: the hits of `footnoted search --json`."""
+        self._service.pace(client_of(request))
         hits, _ = await self._service.search(query, max(1, min(k, 100)))
         return {"query": query, "hits": [hit.to_dict() for hit in hits]}
 
@@ -285,17 +258,3 @@ class Chat:
         kept = self._service.conversations
         turns = await self._service.read(kept.turns, conversation, owner_of(request))
         return turns[-1] if turns else None
-
-    def _filters(
-        self, question: str, written: bool, span: str, venue: str, author: str, category: str
-    ) -> tuple[Filters | None, str]:
-        """The filters that apply, and the question without those written in it."""
-        chosen = Filters(
-            years(span or ""),
-            *(value.strip() or None for value in (venue or "", author or "", category or "")),
-        )
-        if not written:
-            return chosen or None, question
-        known: Known = collection.known(self._service.bot)
-        words, found = read_filters(question, known)
-        return merged(chosen, found) or None, words

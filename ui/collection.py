@@ -20,6 +20,7 @@ T = TypeVar("T")
 _FORMATS = {"markdown": "Markdown", "json": "JSON", "bibtex": "BibTeX", "ris": "RIS"}
 _NAMED = re.compile(r"^([A-Z][\w+-]*(?: [A-Z][\w+-]*)?): ")
 _TOP = 8
+_PICKS = 300  # names that a list offers; others can be typed
 
 _kept: dict[tuple[str, str], tuple[int, Any]] = {}
 _lock = Lock()
@@ -41,6 +42,22 @@ def remembered(bot: Chatbot, name: str, make: Callable[[], T]) -> T:
 def known(bot: Chatbot) -> Known:
     """The names that a question may filter by."""
     return remembered(bot, "known", lambda: _known(list(bot.papers())))
+
+
+def picks(bot: Chatbot) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Venues and categories with their numbers of papers, the frequent first: (label, name)."""
+    return remembered(bot, "picks", lambda: _picks(list(bot.papers())))
+
+
+def twins(bot: Chatbot, most: int) -> tuple[list[list[Paper]], int]:
+    """The first works that are here under several ids, their papers as they came; and how many.
+
+    Not remembered: works are compared after the last paper is in, which changes no revision.
+    """
+    library = bot._collection.library()
+    groups = library.duplicates()
+    papers = library.get([name for group in groups[:most] for name in group])
+    return [[papers[i] for i in group if i in papers] for group in groups[:most]], len(groups)
 
 
 def examples(bot: Chatbot, count: int) -> list[str]:
@@ -90,6 +107,16 @@ def _known(papers: Sequence[Paper]) -> Known:
         {paper.venue.casefold() for paper in papers if paper.venue},
         {name.casefold() for paper in papers for name in paper.categories},
     )
+
+
+def _picks(papers: Sequence[Paper]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    venues = Counter(p.venue for p in papers if p.venue)
+    categories = Counter(c for p in papers for c in p.categories)
+    return _labelled(venues), _labelled(categories)
+
+
+def _labelled(counts: Counter[str]) -> list[tuple[str, str]]:
+    return [(f"{name} ({n:,})", name) for name, n in counts.most_common(_PICKS)]
 
 
 def _examples(papers: Sequence[Paper], count: int) -> list[str]:

@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 
 from rag.errors import ConfigError, ConversationNotFound, HomeLocked, RagError
 from ui.observe import log
-from ui.work import Busy, Closing, TooLong
+from ui.work import Busy, Closing, TooLong, TooOften
 
-EXPECTED = (RagError, Busy, Closing, TooLong)
+EXPECTED = (RagError, Busy, Closing, TooLong, TooOften)
 _STATUS: dict[type[Exception], int] = {
     ConversationNotFound: 404,
     HomeLocked: 409,
@@ -22,6 +22,7 @@ _STATUS: dict[type[Exception], int] = {
     RagError: 500,
     Busy: 503,
     Closing: 503,
+    TooOften: 429,
     TooLong: 504,
 }
 _RETRY_SECONDS = "10"

@@ -29,6 +29,9 @@ _NO_PAGES = ("/monitoring", "/svelte", "/custom_component", "/gradio_api/deep_li
 _OPEN = {"/healthz", "/readyz", "/login", "/favicon.ico", "/ui/page.css"}
 _UPLOADS = {"/api/ingest", "/gradio_api/upload"}
 _UNCOUNTED = ("/healthz", "/readyz", "/metrics", "/assets/", "/gradio_api/heartbeat", "/ui/")
+# What a page says while somebody types or a file is read, many times a minute. A question that
+# comes this way is counted once more, by itself, in Service.pace.
+_CHATTER, _CHATTER_TIMES = "/gradio_api/queue/", 20
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -47,6 +50,7 @@ class Guard:
         self._meters = meters
         self._hosts = options.hosts()
         self._requests = Window(options.rate, 60.0)
+        self._chatter = Window(options.rate * _CHATTER_TIMES, 60.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -87,9 +91,10 @@ class Guard:
 
     def _wait(self, scope: Scope, user: str | None) -> float:
         key = user if user not in (None, LOCAL) else client_of(scope)
-        wait = self._requests.wait(str(key))
+        window = self._chatter if scope["path"].startswith(_CHATTER) else self._requests
+        wait = window.wait(str(key))
         if not wait:
-            self._requests.add(str(key))
+            window.add(str(key))
         return wait
 
     def _too_long(self, scope: Scope) -> tuple[int, str, float] | None:

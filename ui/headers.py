@@ -20,7 +20,8 @@ _POLICY = (
 _FIXED = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",
+    # Not "no-referrer": a form would then be sent with `Origin: null`, as from another site.
+    b"referrer-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(), microphone=(), geolocation=(), payment=(), usb=()",
@@ -34,6 +35,8 @@ _ELSEWHERE = re.compile(
     rb"|<meta\b[^>]*\b(?:property|name)=\"(?:og|twitter):[^>]*>"
 )
 _PAGE = b"text/html"
+# Their names hold a hash of what is in them: a browser need not ask whether they have changed.
+_LASTING, _FOREVER = "/assets/", b"private, max-age=31536000, immutable"
 
 Message = dict[str, Any]
 
@@ -49,15 +52,19 @@ class SecureHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        response = _Response(send, self._fixed)
+        lasting = scope["path"].startswith(_LASTING)
+        response = _Response(send, self._fixed, lasting=lasting)
         await self._app(scope, receive, response.take)
 
 
 class _Response:
     """One response on its way out; a page is held back until it is whole."""
 
-    def __init__(self, send: Any, fixed: list[tuple[bytes, bytes]]) -> None:
+    def __init__(
+        self, send: Any, fixed: list[tuple[bytes, bytes]], *, lasting: bool = False
+    ) -> None:
         self._send = send
+        self._lasting = lasting
         self._fixed = fixed
         self._nonce = secrets.token_urlsafe(16)
         self._held: Message | None = None
@@ -66,6 +73,9 @@ class _Response:
     async def take(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = self._headers(message.get("headers", ()))
+            if self._lasting and message["status"] == 200:
+                named = [(n, v) for n, v in message["headers"] if n != b"cache-control"]
+                message["headers"] = [*named, (b"cache-control", _FOREVER)]
             if any(k == b"content-type" and v.startswith(_PAGE) for k, v in message["headers"]):
                 self._held = message
                 return

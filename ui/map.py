@@ -158,8 +158,8 @@ def _drawn(papers: list[Paper], vectors: Floats) -> str:
     tiles = "".join(
         _tile(n, t, papers, b) for n, (t, b) in enumerate(zip(found, boxes, strict=True))
     )
-    colour = {index: n % _COLOURS for n, topic in enumerate(found) for index in topic.papers}
-    dots = _dots(papers, spread(vectors, labels), colour)
+    topic_of = {index: n for n, topic in enumerate(found) for index in topic.papers}
+    dots = _dots(papers, spread(vectors, labels), topic_of)
     lists = "".join(_listed(number, topic, papers) for number, topic in enumerate(found))
     shown = f" (every {math.ceil(len(papers) / _DOTS)}th)" if len(papers) > _DOTS else ""
     return render.clean(
@@ -180,17 +180,19 @@ def _tile(number: int, topic: Topic, papers: Sequence[Paper], box: Box) -> str:
     )
 
 
-def _dots(papers: Sequence[Paper], places: Floats, colour: dict[int, int]) -> str:
+def _dots(papers: Sequence[Paper], places: Floats, topic_of: dict[int, int]) -> str:
+    """Each leads to its paper's own page, or to its topic below where the paper has none."""
     step = math.ceil(len(papers) / _DOTS)
     out = []
     for index in range(0, len(papers), step):
         x, y = 2 + 96 * places[index]
         side = " right" if x > 60 else ""
-        link = render.web_link(papers[index].url)
-        title = render.text(papers[index].title)
+        link, topic = render.web_link(papers[index].url), topic_of[index]
+        title, kind = render.text(papers[index].title), "" if link else " tile"
         out.append(
             f'<span style="left:{x:.1f}%;top:{y:.1f}%" class="dot">'
-            f'<a class="t{colour[index]}{side}" href="{escape(link) or "#map"}">'
+            f'<a class="t{topic % _COLOURS}{side}{kind}" '
+            f'href="{escape(link) or f"#topic-{topic}"}">'
             f'<span class="sr">{title}</span><span class="pop" role="tooltip">{title}</span></a>'
             f"</span>"
         )

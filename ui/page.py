@@ -14,15 +14,13 @@ from fastapi import FastAPI, Request
 from ui import tabs
 from ui.chat import Chat
 from ui.service import Service
+from ui.theme import theme
 
 _HEAD = (
     '<link rel="stylesheet" href="/ui/page.css">'
     '<script src="/ui/page.js" defer></script>'
     '<meta name="color-scheme" content="light dark">'
 )
-_FONTS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
-_BLUE = "#0b57a4"
-_MONO = ["ui-monospace", "Menlo", "monospace"]
 
 
 def mount(app: FastAPI, service: Service) -> None:
@@ -39,7 +37,7 @@ def mount(app: FastAPI, service: Service) -> None:
         show_error=False,
         max_file_size=service.options.max_upload,
         blocked_paths=[str(service.bot.home.resolve())],
-        theme=_theme(),
+        theme=theme(),
         head=_HEAD,
     )
 
@@ -52,29 +50,22 @@ def build(service: Service) -> gr.Blocks:
             with gr.Tab("Chat"):
                 chat.layout()
             with gr.Tab("Search"):
-                tabs.search(service)
+                lists = tabs.search(service)
             with gr.Tab("Library"):
-                tabs.library(service, page)
+                papers = tabs.library(service, page)
             with gr.Tab("Map"):
                 tabs.map(service)
-            with gr.Tab("Evaluation"):
-                tabs.evaluation(service)
-        page.load(chat.header, None, head, show_progress="hidden", api_visibility="private")
+            with gr.Tab("Evaluation") as evaluation:
+                tabs.evaluation(service, evaluation)
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        lists += [chat.narrow.venue, chat.narrow.category]
+        page.load(chat.collection, None, [head, *lists], **hidden)
+        papers.change(chat.collection, None, [head, *lists], **hidden)
         chat.wire(page)
         gr.api(chat.api_ask, api_name="ask")
         gr.api(chat.api_search, api_name="search")
     page.queue(default_concurrency_limit=64, max_size=256, api_open=True)
     return page
-
-
-def _theme() -> gr.themes.Base:
-    """Fonts of the machine, none from elsewhere; a blue dark enough for white letters on it."""
-    theme = gr.themes.Base(primary_hue="blue", font=_FONTS, font_mono=_MONO)
-    return theme.set(
-        color_accent=_BLUE, button_primary_background_fill=_BLUE,
-        button_primary_background_fill_hover="#084685", slider_color=_BLUE,
-        checkbox_background_color_selected=_BLUE, button_primary_background_fill_dark=_BLUE,
-    )  # fmt: skip
 
 
 def html(value: str = "", **named: Any) -> gr.Markdown:

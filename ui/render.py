@@ -30,6 +30,7 @@ _ATTRIBUTES = {
     "*": {"class", "id", "role", "tabindex"},
     "a": {"href"},
     "button": {"type"},
+    "details": {"open"},
     "div": {"style"},  # the map's tiles are placed by it
     "span": {"style"},
 }
@@ -118,7 +119,7 @@ def hits(found: Sequence[Hit], spans: Sequence[tuple[int, int]]) -> str:
     if not found:
         return notice("No paper matches.")
     items = (
-        f"<li>{_paper(hit.paper, span, f'hit-{hit.rank}', _score(hit.score), shut=False)}</li>"
+        f"<li>{card(hit.paper, span, f'hit-{hit.rank}', _score(hit.score), shut=False)}</li>"
         for hit, span in zip(found, spans, strict=True)
     )
     return clean(f'<div class="results"><ol>{"".join(items)}</ol></div>')
@@ -139,20 +140,6 @@ def bars(counts: Mapping[str, int], title: str) -> str:
 
 def facets(groups: Iterable[tuple[str, Mapping[str, int]]]) -> str:
     return clean(f'<div class="facets">{"".join(bars(c, name) for name, c in groups)}</div>')
-
-
-def papers(found: Sequence[Paper], total: int) -> str:
-    """A page of the library."""
-    if not found:
-        return notice("No papers yet. Drop some files above.")
-    items = "".join(f"<li>{_paper(p, None, f'lib-{n}', p.id)}</li>" for n, p in enumerate(found))
-    shown = f"{len(found):,} of {total:,} papers"
-    return clean(f'<div class="results"><p>{shown}</p><ul>{items}</ul></div>')
-
-
-def jobs(found: Sequence[Any]) -> str:
-    """Ingest jobs, their progress, and what was rejected and why."""
-    return clean("".join(_job(job) for job in found) or "<div></div>")
 
 
 def _turn(answer: Turn, papers: Papers) -> str:
@@ -221,27 +208,31 @@ def _score(value: float) -> str:
 def _near(nearest: Mapping[str, Any], paper: Paper | None, key: str) -> str:
     if paper is None:
         return text(nearest["title"])
-    return _paper(paper, None, key, _score(nearest["score"]))
+    return card(paper, None, key, _score(nearest["score"]))
 
 
 def _source(citation: Mapping[str, Any], paper: Paper | None, key: str) -> str:
     """A source's card: the abstract with the supporting sentence marked, if it still holds it."""
     name, lead = f"fn-{key}-{int(citation['marker'])}", f"[{int(citation['marker'])}] "
-    start, end, quote = citation["start"], citation["end"], citation["quote"]
+    start, end, quoted = citation["start"], citation["end"], citation["quote"]
     score = _score(citation["score"])
-    if paper is not None and paper.abstract[start:end] == quote:
-        return _paper(paper, (start, end), name, score, lead=lead)
+    if paper is not None and paper.abstract[start:end] == quoted:
+        return card(paper, (start, end), name, score, lead=lead)
     gone = "no longer in the collection" if paper is None else "its abstract has changed since"
     return (
         f'<details class="card" id="{name}"><summary>{lead}{text(citation["title"])}</summary>'
-        f'<p class="meta">{gone}</p><p class="abstract"><mark>{text(quote)}</mark></p></details>'
+        f'<p class="meta">{gone}</p><p class="abstract"><mark>{text(quoted)}</mark></p></details>'
     )
 
 
-def _paper(
+def card(
     paper: Paper, span: tuple[int, int] | None, key: str, note: str = "", *, lead: str = "",
-    shut: bool = True,
+    shut: bool = True, tail: str = "",
 ) -> str:  # fmt: skip
+    """A paper to unfold; `key` is its id on the page, `tail` stands below the abstract.
+
+    Not cleaned yet: it is a part of something.
+    """
     meta = " · ".join(part for part in (_authors(paper), *_where(paper), text(note)) if part)
     link = web_link(paper.url)
     host = text(urlsplit(link).hostname or "") if link else ""
@@ -250,7 +241,7 @@ def _paper(
     return (
         f'<details class="card" id="{text(key)}"><summary>{lead}{text(paper.title)}'
         f'<span class="meta">{meta}</span>{best}</summary>'
-        f'<p class="abstract">{_marked(paper.abstract, span)}</p>{anchor}</details>'
+        f'<p class="abstract">{_marked(paper.abstract, span)}</p>{anchor}{tail}</details>'
     )
 
 
@@ -281,28 +272,3 @@ def _origin(answer: Turn) -> str:
     searched = answer["standalone_question"]
     leant = f" · searched for: {text(searched)}" if searched != answer["question"] else ""
     return f'<p class="origin">{text(" · ".join(p for p in parts if p))}{leant}</p>'
-
-
-def _job(job: Any) -> str:
-    counts = ", ".join(f"{n} {name}" for name, n in job.report.items())
-    share = f" ({job.done:,} of {job.total:,})" if job.total else f" ({job.done:,})"
-    state = {
-        "waiting": "waiting",
-        "running": f"{job.stage or 'starting'}{share if job.done else ''}",
-        "done": counts,
-        "failed": job.error,
-    }[job.state]
-    rows = "".join(
-        f"<tr><td>{text(r['source'])}</td><td>{int(r['line'])}</td><td>{text(r['reason'])}</td>"
-        f"<td>{text(r['raw'][:120])}</td></tr>"
-        for r in job.rejects
-    )
-    head = "<thead><tr><th>File</th><th>Line</th><th>Why</th><th>Record</th></tr></thead>"
-    rejects = (
-        f"<details><summary>{len(job.rejects)} rejected</summary>"
-        f"<table>{head}<tbody>{rows}</tbody></table></details>"
-    )
-    return (
-        f'<div class="job {job.state}"><p><b>{text(", ".join(job.names))}</b>: {text(state)}</p>'
-        f"{rejects if job.rejects else ''}</div>"
-    )

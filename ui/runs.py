@@ -8,10 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rag.errors import ConfigError
 from ui import render
 
 _NAME = re.compile(r"[\w.-]{1,100}")
 _RUNS = 20
+_FLIPPED = 20
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
@@ -47,6 +49,59 @@ def listed(folder: Path) -> str:
     return render.clean(
         f"<table><thead><tr><th>Metric</th>{head}</tr></thead><tbody>"
         f"<tr><th>questions</th>{asked}</tr>{rows}</tbody></table>"
+    )
+
+
+def compared(folder: Path, a: str | None, b: str | None) -> str:
+    """B against A: the verdict, every metric, and the questions whose outcome changed.
+
+    Raises ConfigError where two runs are not named, EvalError where they do not compare.
+    """
+    from eval.comparing import compare
+
+    runs = read(folder)
+    if a not in runs or b not in runs or a == b:
+        raise ConfigError("choose two different runs.")
+    shared = [name for name in runs[a]["metrics"] if name in runs[b]["metrics"]]
+    primary = {} if "right" in shared or not shared else {"primary": shared[0]}
+    try:
+        found = compare(folder / a, folder / b, **primary)
+    except (KeyError, TypeError, ValueError) as error:  # written by hand, or by another version
+        raise ConfigError(
+            "one of the two lacks what every run writes. Make it again: footnoted eval run"
+        ) from error
+    notes = "".join(f"<p>{render.text(note)}</p>" for note in found.notes)
+    head = f'<p class="told"><b>{render.text(found.verdict)}</b></p>{notes}'
+    return render.clean(f"<div>{head}{_metrics(found)}{_flips(found.flipped)}</div>")
+
+
+def _metrics(found: Any) -> str:
+    rows = "".join(
+        f"<tr><th>{render.text(name)}</th><td>{one.a:.3f}</td><td>{one.b:.3f}</td>"
+        f"<td>{one.difference.mean:+.3f} <small>({one.difference.low:+.2f} to "
+        f"{one.difference.high:+.2f})</small></td><td>{one.p:.3f}</td>"
+        f'<td class="{render.text(one.verdict)}">{render.text(one.verdict)}</td></tr>'
+        for name, one in found.metrics.items()
+    )
+    a, b = (f"<th>{x}: {render.text(n)}</th>" for x, n in zip("AB", found.names, strict=True))
+    head = f"<tr><th>Metric</th>{a}{b}<th>B - A</th><th>p (Holm)</th><th>B is</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def _flips(flipped: list[dict[str, Any]]) -> str:
+    if not flipped:
+        return "<p>No question has another outcome.</p>"
+    rows = "".join(
+        f"<tr><td>{render.text(item['question'])}</td><td>{render.text(item['a'])}</td>"
+        f"<td>{render.text(item['b'])}</td><td>{render.text(item['change'])}</td></tr>"
+        for item in flipped[:_FLIPPED]
+    )
+    more = len(flipped) - _FLIPPED
+    rest = f"<p>and {more:,} more: footnoted eval compare lists all</p>" if more > 0 else ""
+    head = "<tr><th>Question</th><th>A</th><th>B</th><th>Change</th></tr>"
+    return (
+        f'<h3>Questions with another outcome</h3><table class="flips"><thead>{head}</thead>'
+        f"<tbody>{rows}</tbody></table>{rest}"
     )
 
 

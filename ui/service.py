@@ -19,10 +19,11 @@ from rag.errors import ConfigError, RagError
 from rag.prompt import Turn
 from rag.types import Answer, Event, Filters, Hit, Mode, Paper, Policy
 from ui import traces
+from ui.access import Window
 from ui.jobs import Jobs
 from ui.observe import Meters, log
 from ui.options import Options
-from ui.work import Place, Pool
+from ui.work import Place, Pool, TooOften
 
 LOCAL = "local"  # who asks where nobody has to say who they are
 _NOBODY = ""  # and what is theirs belongs to whoever uses the command line here, too
@@ -60,6 +61,7 @@ class Service:
         self.meters = Meters()
         self.pool = Pool(options.concurrent, options.waiting)
         self.conversations = Conversations(bot.home)
+        self._asked = Window(options.rate, 60.0)
         self.jobs = Jobs(bot)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
         self._ready: tuple[float, dict[str, Any]] = (float("-inf"), {})
@@ -92,6 +94,16 @@ class Service:
                 f"no backend '{asked.backend}' here. Choose: {', '.join(self.backends)}."
             )
         self.bot.settings.chosen(asked.backend, None, asked.policy)
+
+    def pace(self, who: str) -> None:
+        """Count what somebody asks on the page, which the guard cannot tell from its chatter.
+
+        Raises TooOften.
+        """
+        if wait := self._asked.wait(who):
+            self.meters.turned_away.labels("rate").inc()
+            raise TooOften(wait)
+        self._asked.add(who)
 
     async def stream(self, asked: Asked) -> AsyncGenerator[Event | Place]:
         """Places in the line, then the events of `Chatbot.stream`; the answer as it was stored.

@@ -1,4 +1,4 @@
-"""Spans of retrieve, generate and verify, where a process has OpenTelemetry set up.
+"""Spans of retrieve, rank, generate and verify, where a process has OpenTelemetry set up.
 
 The API alone does nothing: `opentelemetry-instrument footnoted serve`, or a tracer provider that a
 program sets, makes the spans go somewhere. They hold times and counts, and no text.
@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 from rag.types import Answer
 
-_STAGES = ("retrieve", "generate", "verify")
+_STAGES = ("retrieve", "rank", "generate", "verify")
 _NANO = 1_000_000_000
 
 
@@ -30,8 +30,8 @@ def record(answer: Answer) -> None:
                 "footnoted.citations": len(answer.citations),
             }
         )
-        for stage in _STAGES:
-            took = int(answer.seconds.get(stage, 0.0) * _NANO)
+        for stage in (name for name in _STAGES if name in answer.seconds):
+            took = int(answer.seconds[stage] * _NANO)
             tracer.start_span(stage, start_time=at).end(at + took)
             at += took
         span.end(end)

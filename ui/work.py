@@ -22,7 +22,8 @@ class Busy(Exception):
     """As many wait as may. `waiting` is how many."""
 
     def __init__(self, waiting: int) -> None:
-        super().__init__(f"busy: {waiting} questions wait already. Try again in a minute.")
+        wait = "question waits" if waiting == 1 else "questions wait"
+        super().__init__(f"busy: {waiting} {wait} already. Try again in a minute.")
         self.waiting = waiting
 
 
@@ -31,6 +32,13 @@ class Closing(Exception):
 
     def __init__(self) -> None:
         super().__init__("the server is being stopped; ask again when it is back.")
+
+
+class TooOften(Exception):
+    """One client has asked as often as it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"that was a lot in a minute. Ask again in {int(seconds) + 1} s.")
 
 
 class TooLong(Exception):

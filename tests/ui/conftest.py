@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +86,36 @@ def serving(bot: Chatbot) -> Callable[..., Any]:
             yield url
 
     return serve
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gradio_leaves_loops_behind() -> Iterator[None]:
+    """Collect them before pytest does, to which an event loop that nobody closed is an error."""
+    yield
+    if "gradio" in sys.modules:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from tests.ui.browsing import CHROMIUM, FLAGS
+
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; .ci/install-chromium sees to one")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    home = tmp_path_factory.mktemp("site") / "home"
+    with make_bot(home) as bot, live(bot, page=True) as (url, _):
+        yield url, home
 
 
 @contextmanager

@@ -114,13 +114,19 @@ def test_a_conversation_goes_on_and_belongs_to_its_owner(serving: Serving, bot: 
             httpx.get(f"{url}/api/conversations/{talk}", headers=bob),
             httpx.get(export, headers=bob),
             httpx.delete(f"{url}/api/conversations/{talk}", headers=bob),
+            httpx.patch(f"{url}/api/conversations/{talk}", json={"title": "x"}, headers=bob),
             httpx.post(f"{url}/api/ask", json=body, headers=bob),
         ]
+        renamed = httpx.patch(
+            f"{url}/api/conversations/{talk}", json={"title": "Of memory"}, headers=ada
+        )
+        titles = httpx.get(f"{url}/api/conversations", headers=ada).json()["conversations"]
         listed = httpx.get(f"{url}/api/conversations", headers=bob).json()
         unknown = httpx.get(f"{url}/api/conversations")
     assert [turn["question"] for turn in mine["turns"]] == [QUESTION, body["question"]]
     assert QUESTION in text
-    assert [reply.status_code for reply in theirs] == [404] * 4
+    assert [reply.status_code for reply in theirs] == [404] * 5
+    assert renamed.status_code == 204 and [item["title"] for item in titles] == ["Of memory"]
     assert listed == {"conversations": []}
     assert unknown.status_code == 401
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import httpx
 import pytest
 
 from rag.types import Paper
+from tests.ui.browsing import ask, fresh, opened, ready
 from tests.ui.conftest import PAPERS, QUESTION, live, make_bot
 from tests.ui.test_render import HOSTILE
 
@@ -27,74 +25,7 @@ pytestmark = [
     # Of Gradio and of the browser's driver, as they start and end.
     pytest.mark.filterwarnings("ignore"),
 ]
-CHROMIUM = next(
-    (p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None
-)
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --disable-dev-shm-usage""".split()
-WAIT = 30_000
 FOLLOW_UP = "And does it beat DiskANN?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here; .ci/install-chromium sees to one")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    home = tmp_path_factory.mktemp("site") / "home"
-    with make_bot(home) as bot, live(bot, page=True) as (url, _):
-        yield url, home
-
-
-@contextmanager
-def opened(browser: Any, url: str, **options: Any) -> Iterator[Any]:
-    """A page of a new visitor; ends with the check that nothing went elsewhere and nothing ran."""
-    context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    elsewhere: list[str] = []
-    dialogs: list[str] = []
-    errors: list[str] = []
-    own = (url, "data:", "blob:")
-    page.on("request", lambda r: None if r.url.startswith(own) else elsewhere.append(r.url))
-    page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
-    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: errors.append(str(e)))
-    page.goto(url)
-    ready(page)
-    yield page
-    context.close()
-    assert (elsewhere, dialogs, errors) == ([], [], [])
-
-
-def ready(page: Any) -> None:
-    """Wait for what the server says when a page is opened; the examples come with it."""
-    page.wait_for_selector("#question textarea")
-    page.wait_for_selector("#examples button")
-
-
-def ask(page: Any, question: str) -> Any:
-    """Ask, and wait for the answer; the new turn."""
-    before = page.locator("#history .turn").count()
-    page.locator("#question textarea").fill(question)
-    page.keyboard.press("Enter")
-    page.wait_for_function(
-        "n => document.querySelectorAll('#history .turn').length > n", arg=before
-    )
-    return page.locator("#history .turn").last
-
-
-def fresh(page: Any) -> None:
-    page.get_by_role("button", name="New conversation").click()
-    page.wait_for_function("() => !document.querySelector('#history .turn')")
 
 
 def test_ask_click_the_footnote_follow_up_and_reload(browser: Any, site: Any) -> None:
@@ -197,6 +128,8 @@ def test_the_map_leads_to_papers_and_to_a_question(browser: Any, site: Any) -> N
         page.get_by_role("tab", name="Map").click()
         page.get_by_text("Draw the map").click()
         page.wait_for_selector(".treemap .topic")
+        page.locator(".scatter a.tile").first.click()  # a paper without an address of its own
+        assert "Protein folding" in page.locator("details.card.lit").inner_text()
         page.locator(".treemap a.tile").first.click()
         topic = page.locator("details.card.lit")
         assert topic.locator("li").count() >= 1
@@ -288,6 +221,17 @@ def test_nothing_hostile_runs_leaves_or_covers(browser: Any, tmp_path: Path) -> 
         page.get_by_role("tab", name="Map").click()
         page.get_by_text("Draw the map").click()
         page.wait_for_selector(".treemap .topic")
+        page.get_by_role("tab", name="Chat").click()
+        page.get_by_role("button", name="Rename").click()
+        page.get_by_label("Title of this conversation").fill(HOSTILE[0])
+        page.get_by_role("button", name="Save the title").click()
+        page.wait_for_function(
+            "t => document.querySelector('#talks label').innerText.includes(t)", arg=HOSTILE[0][:9]
+        )
+        page.get_by_role("button", name="Which papers").click()
+        page.get_by_label("Venue", exact=True).and_(page.locator("input:visible")).click()
+        page.get_by_role("option").nth(1).click()
+        page.wait_for_selector("#chips .chips")
         shown = page.content()
         covering = page.evaluate(
             "() => [...document.querySelectorAll('#history *, #found *, .map *')].filter(e => "

@@ -11,6 +11,9 @@ import pytest
 from rag.chatbot import Chatbot
 from tests.ui.conftest import QUESTION
 from ui.access import Access
+from ui.options import Options
+from ui.service import Service
+from ui.work import TooOften
 
 Serving = Callable[..., AbstractContextManager[str]]
 BODY = {"question": QUESTION}
@@ -25,7 +28,7 @@ def test_every_response_carries_the_headers(serving: Serving) -> None:
         script = policy.split("script-src ")[1].split(";")[0]
         assert "unsafe" not in script and "*" not in script
         assert reply.headers["x-content-type-options"] == "nosniff"
-        assert reply.headers["referrer-policy"] == "no-referrer"
+        assert reply.headers["referrer-policy"] == "same-origin"
         assert "server" not in reply.headers
 
 
@@ -78,6 +81,24 @@ def test_one_client_cannot_ask_without_end(serving: Serving) -> None:
     assert codes == [200, 200, 200, 429, 429]
     assert 0 < int(last.headers["retry-after"]) <= 61
     assert health.status_code == 200
+
+
+def test_what_a_page_says_while_somebody_types_is_counted_apart(serving: Serving) -> None:
+    with serving(per_minute=2) as url, httpx.Client(base_url=url) as client:
+        chatter = [client.get("/gradio_api/queue/data").status_code for _ in range(41)]
+        papers = [client.get("/api/papers").status_code for _ in range(3)]
+    assert chatter == [404] * 40 + [429]  # there is no page here; the guard stands before it
+    assert papers == [200, 200, 429]
+
+
+def test_a_question_on_the_page_counts_as_one(bot: Chatbot) -> None:
+    service = Service(bot, Options(home=bot.home, per_minute=2))
+    for _ in range(2):
+        service.pace("ada")
+    with pytest.raises(TooOften, match=r"again in \d+ s"):
+        service.pace("ada")
+    service.pace("bob")
+    service.close()
 
 
 @pytest.mark.parametrize(

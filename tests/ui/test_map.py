@@ -57,6 +57,8 @@ def test_a_topic_is_named_by_what_sets_it_apart() -> None:
 def test_the_map_shows_every_paper_and_follows_the_collection(bot: Chatbot, tmp_path: Path) -> None:
     before = plan.drawn(bot)
     assert before.count('class="dot"') == 3 and "SPANN: Search on disk" in before
+    dots = before.partition('class="scatter"')[2].partition("<h3>")[0]
+    assert dots.count('href="https://example.org/') == 2 and dots.count('href="#topic-') == 1
     bot.delete("fold")
     assert "at least three" in plan.drawn(bot)
 

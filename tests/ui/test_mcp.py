@@ -28,6 +28,8 @@ Serving = Callable[..., AbstractContextManager[str]]
 async def use(where: Any) -> tuple[list[str], dict[str, Any], dict[str, Any], Any]:
     async with Client(where) as client:
         tools = [tool.name for tool in (await client.list_tools()).tools]
+        hits = await client.call_tool("search", {"query": "memory for a billion vectors"})
+        assert (hits.structured_content or {})["hits"][0]["paper_id"] == "spann"
         answer = await client.call_tool("ask", {"question": QUESTION})
         assert answer.structured_content is not None
         name = answer.structured_content["citations"][0]["paper_id"]

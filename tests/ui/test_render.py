@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rag.types import Answer, Citation, Nearest, Paper, Refusal, Sentence
 from tests.ui.conftest import PAPERS
-from ui import render
+from ui import render, shelf
 
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "![](http://evil.example/?q=1)",
@@ -46,7 +46,7 @@ class Reader(HTMLParser):
                     for part in (value or "").split(";")
                 )
                 self.odd += [] if safe else [value]
-            elif name not in ("class", "id", "role", "tabindex", "type", "rel"):
+            elif name not in ("class", "id", "open", "role", "tabindex", "type", "rel"):
                 self.odd.append(name)
 
 
@@ -130,7 +130,8 @@ def test_nothing_hostile_gets_through_anywhere(payload: str) -> None:
     for html in (
         render.turn(found.to_dict(), {payload: paper}), render.turn(found.to_dict(), {}),
         render.turn(refused.to_dict(), {payload: paper}), render.live(payload, payload, payload),
-        render.notice(payload, payload), render.papers([paper], 1),
+        render.notice(payload, payload), shelf.papers([paper], "all", removable=True),
+        shelf.twins([[paper, paper]], 1, removable=True),
     ):  # fmt: skip
         check(html)
 

@@ -17,12 +17,16 @@ def test_an_answer_becomes_a_span_with_its_stages_and_no_text(
     kept, provider = InMemorySpanExporter(), sdk.TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     monkeypatch.setattr(trace, "get_tracer", lambda name: provider.get_tracer(name))
-    seconds = {"retrieve": 0.5, "generate": 1.0, "verify": 0.25, "total": 2.0}
+    traces.record(answer(seconds={"retrieve": 0.5, "total": 0.5}))  # a refusal goes no further
+    assert {span.name for span in kept.get_finished_spans()} == {"ask", "retrieve"}
+    kept.clear()
+    seconds = {"retrieve": 0.5, "rank": 0.1, "generate": 1.0, "verify": 0.25, "total": 2.0}
     traces.record(answer(seconds=seconds))
     spans = {span.name: span for span in kept.get_finished_spans()}
-    assert set(spans) == {"ask", "retrieve", "generate", "verify"}
+    assert set(spans) == {"ask", "retrieve", "rank", "generate", "verify"}
     lengths = {name: (s.end_time - s.start_time) / 1e9 for name, s in spans.items()}
-    assert lengths == pytest.approx({"ask": 2.0, "retrieve": 0.5, "generate": 1.0, "verify": 0.25})
+    assert lengths.pop("ask") == pytest.approx(seconds.pop("total"))
+    assert lengths == pytest.approx(seconds)
     assert spans["verify"].parent.span_id == spans["ask"].context.span_id
     assert "SPANN" not in str([dict(span.attributes) for span in spans.values()])
     provider.shutdown()

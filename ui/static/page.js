@@ -32,6 +32,37 @@
     setTimeout(() => { button.textContent = said; }, 2000);
   }
 
+  const doubt = new WeakMap();
+
+  // The first click asks, the second within a few seconds deletes: no dialog, no second button.
+  async function remove(button) {
+    if (!button.classList.contains("sure")) {
+      const said = button.firstChild.textContent;
+      button.classList.add("sure");
+      button.firstChild.textContent = "Really delete?";
+      doubt.set(button, setTimeout(() => {
+        button.classList.remove("sure");
+        button.firstChild.textContent = said;
+      }, 4000));
+      return;
+    }
+    clearTimeout(doubt.get(button));
+    button.disabled = true;
+    button.firstChild.textContent = "Deleting…";
+    const id = button.parentElement.querySelector(".paper-id").textContent;
+    let problem = "";
+    try {
+      const answer = await fetch("/api/papers/" + id, { method: "DELETE", credentials: "same-origin" });
+      if (!answer.ok) problem = (await answer.json()).error.message;
+    } catch {
+      problem = "the server did not answer";
+    }
+    button.firstChild.textContent = problem ? "Not deleted: " + problem : "Deleted";
+    const again = document.querySelector("#refresh-library");
+    if (!problem && again) again.click();
+    button.disabled = !problem;
+  }
+
   function question() {
     return document.querySelector("#question textarea");
   }
@@ -49,7 +80,14 @@
 
   async function fill(link) {
     link.textContent = "Drawing…";
-    const answer = await fetch(link.href, { credentials: "same-origin" });
+    let answer;
+    try {
+      answer = await fetch(link.href, { credentials: "same-origin" });
+      if (!answer.ok) throw new Error();
+    } catch {
+      link.textContent = "That did not work. Try again";
+      return;
+    }
     const box = document.createElement("div");
     box.className = "fragment-body";
     // Written and cleaned by the server, and under a policy that lets no script in it run.
@@ -63,6 +101,12 @@
     if (note && openCard(note)) { event.preventDefault(); return; }
     const button = at && at.closest("button.copy");
     if (button) { copy(button); return; }
+    const doomed = at && at.closest("button.remove");
+    if (doomed) { remove(doomed); return; }
+    if (at && at.closest("button.logout")) {
+      fetch("/logout", { method: "POST", redirect: "manual" }).then(() => location.assign("/login"));
+      return;
+    }
     const about = at && at.closest("button.about");
     if (about) { put(about.parentElement.querySelector(".question-text").textContent); return; }
     const fragment = at && at.closest("a.fragment");
