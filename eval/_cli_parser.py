@@ -31,13 +31,16 @@ examples:
 """
 _GROUNDERS = """\
 LABELLED is JSONL (claim, evidence, label, source), or NAME:PATH for a released set: scifact,
-check-covid, attributionbench, llm-aggrefact, ragtruth, scihal. Every grounder is measured
-against two floors: the share of words covered, and always saying yes.
+check-covid, attributionbench, llm-aggrefact, ragtruth, scihal. Every grounder, also those of
+[plugins] in footnoted.toml, is measured as `ask` uses it, against two floors: the share of words
+covered, and always saying yes. nli and llm read with a model of yours, which is named here or in
+the settings of --home.
 
 examples:
   footnoted eval grounders check-covid:data/check-covid
   footnoted eval grounders mine.jsonl scifact:data/scifact --limit 300
   footnoted eval grounders mine.jsonl --grounder embedding my_package.judges:Judge --json
+  footnoted eval grounders mine.jsonl --grounder-model ./minicheck --backend openai --model M
 """
 _MAKE = """\
 Questions are made from the papers by rules (definitions, numbers, comparisons), or by a language
@@ -159,6 +162,11 @@ def _grounders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grounder", nargs="+", default=[], metavar="NAME", help="which (default: all, and floors)"
     )
+    parser.add_argument(
+        "--grounder-model", metavar="NAME", help="the cross-encoder of nli: a name or a folder"
+    )
+    parser.add_argument("--backend", metavar="NAME", help="the language model of llm")
+    parser.add_argument("--model", metavar="M", help="the backend's model")
     parser.add_argument("--record", metavar="FILE", help="add the figures to this JSON file")
     _sampling(parser, "claims of each set")
     _quiet(parser)

@@ -186,12 +186,15 @@ def _outcome(row: Row) -> str:
         unanswerable = row["question"].get("answerable") is False
         return "rightly refused" if unanswerable else "refused"
     if row["question"].get("answerable") is False:
-        return "wrongly answered"
+        corrected = row["rows"].get("premises") == [1.0]
+        return "rightly corrected" if corrected else "wrongly answered"
     return "answered" if right is None else "right" if right[0] == 1.0 else "wrong"
 
 
-_GOOD: Mapping[str, int] = {"right": 2, "rightly refused": 2, "refused": 1, "wrong": 0,
-                            "wrongly answered": 0, "answered": 1}  # fmt: skip
+_GOOD: Mapping[str, int] = {
+    "right": 2, "rightly refused": 2, "rightly corrected": 2, "refused": 1, "answered": 1,
+    "wrong": 0, "wrongly answered": 0,
+}  # fmt: skip
 
 
 def _change(x: Row, y: Row) -> str:

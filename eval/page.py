@@ -17,6 +17,7 @@ from eval import plots
 from eval.asking import Row, failed
 from eval.measures import Measure, measures
 from eval.report import Report
+from eval.text import judge_text
 from eval.worst import badness
 from rag.types import Paper
 
@@ -77,17 +78,6 @@ def _head(data: Mapping[str, Any]) -> str:
         f"<details><summary>All settings</summary><pre>"
         f"{escape(json.dumps(settings, indent=1))}</pre></details>"
     )
-
-
-def judge_text(judge: Mapping[str, Any]) -> str:
-    """Who judged, and how that judge did on labels by people."""
-    known = [
-        f"{name} AUROC {found['auroc']['value']:.2f}, balanced accuracy "
-        f"{found['balanced_accuracy']['value']:.2f}"
-        for name, found in judge["record"].items()
-    ]
-    record = "; ".join(known) if known else "never measured: see footnoted eval grounders"
-    return f"Sentences were judged by the grounder '{judge['name']}' ({record})."
 
 
 def _cards(data: Mapping[str, Any]) -> str:

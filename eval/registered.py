@@ -21,6 +21,7 @@ METRICS: dict[str, str] = {
     "source_exactness": "eval.measures:SOURCES",
     "refusal_precision": "eval.measures:REFUSAL_PRECISION",
     "refusal_recall": "eval.measures:REFUSAL_RECALL",
+    "premises": "eval.measures:PREMISES",
     "aurc": "eval.measures:AURC",
     "calibration_error": "eval.measures:CALIBRATION",
     "ndcg@10": "eval.measures:NDCG",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from eval.comparing import Comparison
@@ -47,10 +48,12 @@ def report_text(reports: Mapping[str, Report], width: int = 100) -> str:
         rows = [row for row in rows if set(row[1:]) != {"-"}]
         if rows:
             parts.append(table([[group, *reports], *rows]))
-    text = "\n\n".join([*(_headline(r, name) for name, r in reports.items()), *parts])
+    judges = dict.fromkeys(judge_text(r.data["judge"]) for r in reports.values())
+    heads = (_headline(r, name) for name, r in reports.items())
+    text = "\n\n".join([*heads, *parts])
     if max(map(len, text.splitlines())) > width and len(reports) > 1:
         return "\n\n".join(report_text({name: r}, width) for name, r in reports.items())
-    return text
+    return "\n\n".join([text, *(fill(judge, max(width, 40)) for judge in judges)])
 
 
 def _headline(report: Report, name: str) -> str:
@@ -65,6 +68,27 @@ def _figure_of(report: Report, name: str) -> str:
     if not found or found["value"] is None:
         return "-"
     return f"{figure(Estimate(**found))} n={found['n']}"
+
+
+def judge_text(judge: Mapping[str, Any]) -> str:
+    """Who judged, and how that judge did on labels by people."""
+    record = "; ".join(_known(name, found) for name, found in judge["record"].items())
+    if not record:
+        record = "how well it judges was never measured: see footnoted eval grounders"
+    else:
+        record = f"on labels by people, {record}"
+    return f"Sentences were judged by the grounder '{judge['name']}': {record}."
+
+
+def _known(name: str, found: Mapping[str, Any]) -> str:
+    how = [] if found.get("fit", "none") == "none" else [found["fit"]]
+    if "unseen" in found:
+        how.append(f"AUROC {found['unseen']['auroc']['value']:.2f} when fitted to other sets alone")
+    text = (
+        f"{name} AUROC {found['auroc']['value']:.2f}, balanced accuracy "
+        f"{found['balanced_accuracy']['value']:.2f}"
+    )
+    return f"{text} ({', '.join(how)})" if how else text
 
 
 def comparison_text(found: Comparison, most: int = 10) -> str:

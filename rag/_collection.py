@@ -107,6 +107,13 @@ class Collection:
     def question(self, text: str) -> Question:
         """The question's vectors; the encoder reads no more of a long one than its beginning."""
         text = text[:_LONGEST]
+        known, found = getattr(self._local, "question", ("", None))
+        if found is None or known != text:  # what this thread asked last is remembered
+            found = self._embedded(text)
+            self._local.question = text, found
+        return found
+
+    def _embedded(self, text: str) -> Question:
         if has_tokens(self.embedder):
             return self.embedder.embed_question(text)
         vector: NDArray[np.float32] = self.embedder.embed_query([text])[0]

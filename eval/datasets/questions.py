@@ -1,7 +1,9 @@
 """Questions with what a right answer must have: JSONL, one object a line.
 
 `id`, `question`, and any of `turns`, `gold_papers` or `gold_titles`, `gold_sentences`,
-`key_facts`, `answer` (a reference in words), `answerable`, `type`.
+`key_facts`, `answer` (a reference in words), `answerable`, `type`. A question with a false premise
+has the type `false_premise` and, as `correction`, what is so instead. Where it is called answerable
+a right answer says that; where it is not, a refusal is as right as a correction.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ class Question:
     gold_sentences: tuple[str, ...] = ()
     key_facts: tuple[tuple[str, ...], ...] = ()
     answer: str = ""
+    correction: str = ""
     answerable: bool | None = None
     type: str = "other"
     line: int = 0
@@ -150,13 +153,14 @@ def _question(line: int, record: Mapping[str, Any]) -> Question | LeftOut:
         turns = turns[:-1]
     lists = {key: tuple(record.get(key) or ()) for key in _LISTS}
     facts = tuple(tuple([g] if isinstance(g, str) else g) for g in record.get("key_facts") or ())
-    answer = str(record.get("answer") or "")
+    answer, correction = (str(record.get(key) or "") for key in ("answer", "correction"))
     answerable = record.get("answerable")
-    if answerable is None and (any(lists.values()) or facts or answer):
+    if answerable is None and (any(lists.values()) or facts or answer or correction):
         answerable = True
     return Question(
         id=name, question=str(text), turns=tuple(turns), key_facts=facts, answer=answer,
-        answerable=answerable, type=str(record.get("type") or "other"), line=line, **lists,
+        correction=correction, answerable=answerable, type=str(record.get("type") or "other"),
+        line=line, **lists,
     )  # fmt: skip
 
 

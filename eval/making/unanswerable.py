@@ -56,17 +56,29 @@ _ELSEWHERE = (
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """A question that the papers do not answer; `about` is the paper it seems to be about."""
+    """A question that the papers do not answer; `about` is the paper it seems to be about.
+
+    `truth` is what that paper states where the question states something else, with its key facts:
+    a correction that cites it is as right as a refusal.
+    """
 
     question: str
     type: str
     about: Paper | None = None
+    truth: str = ""
+    facts: tuple[tuple[str, ...], ...] = ()
 
     def to_dict(self, name: str) -> dict[str, Any]:
-        about = {"about_title": self.about.title} if self.about else {}
-        return {
-            "id": name, "question": self.question, "answerable": False, "type": self.type, **about,
+        found: dict[str, Any] = {
+            "id": name, "question": self.question, "answerable": False, "type": self.type,
         }  # fmt: skip
+        if self.about:
+            found["about_title"] = self.about.title
+        if self.about and self.type == "false_premise":
+            found["gold_papers"] = [self.about.id]
+        if self.truth:
+            found |= {"correction": self.truth, "key_facts": [list(group) for group in self.facts]}
+        return found
 
 
 def other_field(rng: random.Random) -> Iterator[Trap]:
@@ -104,7 +116,7 @@ def _swapped_number(draft: Draft, rng: random.Random) -> Iterator[Trap]:
     if not stated:
         yield Trap(
             f"{draft.question.rstrip('?')}, and why is it {wrong}{unit}?",
-            "false_premise", draft.paper,
+            "false_premise", draft.paper, draft.sentence, draft.facts,
         )  # fmt: skip
 
 

@@ -72,6 +72,16 @@ def test_what_is_not_stated_is_not_in_the_abstract():
         assert trap.to_dict("t")["answerable"] is False
 
 
+def test_a_false_premise_carries_what_is_so_instead():
+    (trap, *_) = unanswerable.false_premise(list(drafts(LANTERN)), random.Random(1))
+    row = trap.to_dict("t")
+    assert row["answerable"] is False
+    assert row["gold_papers"] == [LANTERN.id]
+    assert row["correction"] in LANTERN.abstract
+    assert any(fact in row["correction"].lower() for fact in row["key_facts"][0])
+    assert "gold_papers" not in unanswerable.Trap("q?", "not_stated", LANTERN).to_dict("t")
+
+
 def test_a_false_premise_names_a_number_that_is_not_there():
     some = list(drafts(LANTERN))
     traps = list(unanswerable.false_premise(some, random.Random(1)))

@@ -255,6 +255,58 @@ def test_right_means_all_that_is_asked_for():
     assert right(case(Question("3", "x"))) is None
 
 
+def test_a_false_premise_may_be_refused_or_corrected():
+    """A question that was made so is right either way; one with a correction must say it."""
+    value = {name: measures()[name].of for name in ("premises", "refusal_recall", "right")}
+    facts = (("45 s",),)
+    made = Question("1", "x", (), ("p",), key_facts=facts, answerable=False, type="false_premise")
+    said = case(made, text="It takes 45 s.", cited=["p"])
+    assert (value["premises"](said), value["refusal_recall"](said), right(said)) == (1, None, 1)
+    assert value["right"](said) is None  # of questions that can be answered
+    for wrong in (case(made, text="It is 90 s.", cited=["p"]), case(made, text="45 s", cited="o")):
+        assert (value["premises"](wrong), value["refusal_recall"](wrong)) == (0, 0)
+    refused = case(made, refused=True)
+    assert (value["premises"](refused), value["refusal_recall"](refused)) == (1, 1)
+
+    named = Question("2", "x", (), ("p",), answerable=False, type="false_premise")
+    assert value["premises"](case(named, text="P does not build on it.", cited=["p"])) == 1
+    assert value["premises"](case(named, text="P is a tape. It is not big.", cited=["p"])) == 0
+
+    written = Question("3", "x", (), ("p",), key_facts=facts, answerable=True,
+                       correction="It is faster.", type="false_premise")  # fmt: skip
+    assert value["premises"](case(written, text="It takes 45 s.", cited=["p"])) == 1
+    assert value["premises"](case(written, refused=True)) == 0
+    assert value["premises"](case(Question("4", "x", answerable=True))) is None
+
+
+def test_questions_with_a_false_premise_are_a_type_of_their_own(small):
+    rows = [
+        {"id": "f", "question": "Why does Lantern need 90 seconds to answer a query?",
+         "type": "false_premise", "correction": "It answers a query in 45 seconds.",
+         "gold_papers": ["p1"], "key_facts": [["45 seconds"]], "answerable": True},
+        {"id": "g", "question": "How does Counting whales build on Lantern?", "answerable": False,
+         "type": "false_premise", "gold_papers": ["p2"]},
+    ]  # fmt: skip
+    small.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = [PAPERS[0][1].split(". ")[1] + " [1]", "NOT IN THE SOURCES"]
+    report = go(small, flags={**says(*said), **ANSWER_ALL})
+    found = report.data["by_type"]["false_premise"]
+    assert found["n"] == 2
+    assert found["metrics"]["premises"]["value"] == 1.0
+    assert report.rows[0]["question"]["correction"] == "It answers a query in 45 seconds."
+
+
+def test_a_question_is_embedded_once(small):
+    """For the answer, and for how sure it was."""
+    asked = []
+    with Chatbot.open(small.parent / "home", Settings.load(None, FAST, {})) as bot:
+        embedder = bot._collection.embedder
+        embed = embedder.embed_query
+        embedder.embed_query = lambda texts: asked.extend(texts) or embed(texts)
+        ask_all(bot, [Question("1", "What is Lantern?")], small.parent / "once", silent)
+    assert asked == ["What is Lantern?"]
+
+
 def test_every_measure_is_registered_and_titled():
     found = measures()
     assert len({m.title for m in found.values()}) == len(found)
