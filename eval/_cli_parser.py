@@ -18,7 +18,9 @@ _RUN = """\
 QUESTIONS is JSONL, a line an object with id and question and what a right answer must have:
 gold_papers or gold_titles, gold_sentences, key_facts, answerable, type. `sample:` stands for the
 290 that ship, about the papers of `footnoted ingest sample:`. PubMedQA, BioASQ and LitSearch are
-read as they are released: pubmedqa:PATH, bioasq:PATH, litsearch:PATH.
+read as they are released: pubmedqa:PATH, bioasq:PATH, litsearch:PATH. A name without a path is
+fetched where there is a network and `datasets` is installed, with its papers, and kept in
+./.footnoted-eval/data/NAME, from where corpus.jsonl can be ingested.
 
 Writes report.json, answers.jsonl and report.html to --out. Run again after a kill, or after a
 change: only what is new, changed or failed is asked again. Several values of --backend, --mode
@@ -31,10 +33,12 @@ examples:
 """
 _GROUNDERS = """\
 LABELLED is JSONL (claim, evidence, label, source), or NAME:PATH for a released set: scifact,
-check-covid, attributionbench, llm-aggrefact, ragtruth, scihal. Every grounder, also those of
-[plugins] in footnoted.toml, is measured as `ask` uses it, against two floors: the share of words
-covered, and always saying yes. nli and llm read with a model of yours, which is named here or in
-the settings of --home.
+check-covid, attributionbench, llm-aggrefact, ragtruth, scihal; attributionbench and llm-aggrefact
+without a path are fetched, where there is a network and `datasets` is installed.
+
+Every grounder, also those of [plugins] in footnoted.toml, is measured as `ask` uses it, against
+two floors: the share of words covered, and always saying yes. nli and llm read with a model of
+yours, which is named here or in the settings of --home.
 
 examples:
   footnoted eval grounders check-covid:data/check-covid
@@ -80,13 +84,15 @@ examples:
 """
 _RETRIEVAL = """\
 DATASET is a folder of the BEIR layout (corpus.jsonl, queries.jsonl, qrels/*.tsv; .gz too), or
-SciFact as it is released. Its corpus is ingested into the home where it is not there yet: by
-default ./.footnoted-eval/NAME, so that no papers of yours are mixed with it. The first mode is
-what the others are compared with.
+SciFact as it is released. The name of a BEIR set that is no folder is fetched, where there is a
+network and `ir-datasets` is installed, to ./.footnoted-eval/data.
+
+Its corpus is ingested into the home where it is not there yet: by default ./.footnoted-eval/NAME,
+so that no papers of yours are mixed with it. The first mode is what the others are compared with.
 
 examples:
   footnoted eval retrieval scifact/ --qrels train
-  footnoted eval retrieval nfcorpus/ --mode hybrid lexical --json
+  footnoted eval retrieval nfcorpus --mode hybrid lexical --json
   footnoted eval retrieval scifact/ --mode hybrid --vary retrieval.dense_weight=0.6,0.4,0.8
 """
 

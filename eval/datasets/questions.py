@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from eval.datasets import fetched
 from eval.datasets._lines import LeftOut, objects
 from eval.errors import EvalError
 from rag.library import normalised_title
@@ -63,8 +64,9 @@ class QuestionSet:
 def load_questions(address: str | Path) -> QuestionSet:
     """Read questions from a JSONL file, `sample:`, a folder with `questions.jsonl`, or NAME:PATH.
 
-    A line that is malformed, has no question, or repeats an id is left out and told. Raises
-    EvalError where nothing is left.
+    A known NAME without a path is fetched, where there is a network (see `fetched`). A line that
+    is malformed, has no question, or repeats an id is left out and told. Raises EvalError where
+    nothing is left.
     """
     name, path, lines = _lines(address)
     kept: dict[str, Question] = {}
@@ -112,13 +114,14 @@ def _lines(
     address: str | Path,
 ) -> tuple[str, Path, Iterable[tuple[int, dict[str, Any]] | LeftOut]]:
     name, _, rest = str(address).partition(":")
-    if rest and name.lower() in QUESTIONS:
-        path = Path(rest).expanduser()
+    if name.lower() in QUESTIONS and (rest or not Path(address).exists()):
+        name = name.lower()
+        path = Path(rest).expanduser() if rest else fetched.questions(name)
         if not path.exists():
             raise EvalError(f"no such file or folder: {path}. Name the released {name}.")
-        module, _, function = QUESTIONS[name.lower()].partition(":")
+        module, _, function = QUESTIONS[name].partition(":")
         records = getattr(import_module(module), function)(path)
-        return name.lower(), path, enumerate(records, 1)
+        return name, path, enumerate(records, 1)
     path = _find(address)
     return _name(path), path, objects(path)
 

@@ -58,7 +58,7 @@ def check_covid(path: Path) -> Iterator[Labelled]:
 
 def attributionbench(path: Path) -> Iterator[Labelled]:
     """Li et al., AttributionBench, Findings of ACL 2024: a claim against the pages it cites."""
-    file = path if path.is_file() else _one(path, "dev_all_subset_balanced.jsonl")
+    file = path if path.is_file() else _one(path, "dev_all_subset_balanced.jsonl", "test.jsonl")
     for row in _rows(file):
         evidence = [s for text in row["references"] for s in sentences(text)][:MOST_SENTENCES]
         label = "supported" if row["attribution_label"] == "attributable" else "unsupported"
