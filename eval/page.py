@@ -28,7 +28,7 @@ _HEADLINE = (
 )  # fmt: skip
 _HEAT = (
     "right", "cites_gold", "key_facts", "success@5", "citation_recall", "citation_precision",
-    "supported", "answer_relevance",
+    "supported", "answer_relevance", "refusal_recall", "premises",
 )  # fmt: skip
 
 
@@ -180,6 +180,8 @@ def _question(row: Row) -> dict[str, Any]:
         "why": why,
         "refusal": answer["refusal"],
         "answerable": asked.get("answerable"),
+        "correction": asked.get("correction", ""),
+        "corrected": row["rows"].get("premises") == [1.0],
         "confidence": row["confidence"],
         "seconds": answer["seconds"].get("total", 0.0),
         "gold": list(asked.get("gold_papers", ())),
