@@ -61,13 +61,14 @@ def run(
     sample by `seed`. Raises EvalError for an empty home, a set without questions, or where every
     single question failed; what is wrong with single questions is in `data["left_out"]`.
     """
+    from eval.labelling import with_labels
     from eval.page import write_page
 
     found = load_questions(dataset)
     folder = Path(out).expanduser()
     with Chatbot.open(home, settings) as bot:
         plan = Plan(judge, seed, limit, workers)
-        report = _run(bot, found, folder, plan, progress)
+        report = with_labels(_run(bot, found, folder, plan, progress), folder)
         report.save(folder)
         write_page(report, folder, {p.id: p for p in bot.papers() if p.id in _needed(report)})
     return report

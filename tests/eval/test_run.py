@@ -12,6 +12,7 @@ from eval.asking import ask_all, read_rows
 from eval.datasets import Question, load_questions
 from eval.errors import EvalError
 from eval.judging import Judge, judge_for, judged
+from eval.labelling import label, save_correction
 from eval.measures import Case, measures, right
 from eval.outputs import failures, junit, markdown
 from eval.record import measured_record
@@ -317,6 +318,22 @@ def test_a_question_comes_back_from_its_row(small):
     question = load_questions(small).questions[1]
     back = question_of({"question": json.loads(json.dumps(question.to_dict()))})
     assert back.to_dict() == question.to_dict()
+
+
+def test_labels_by_hand_stay_with_a_run_that_is_made_again(small):
+    """And with the sentence they were given for: another sentence has none."""
+    report = go(small, flags=ANSWER_ALL)
+    folder = report.folder
+    assert "labelled" not in report.data
+    label(folder, 2, 0, lambda _: "u", lambda _: None)
+    found = save_correction(folder)
+    assert found["labels"] == {"value": 0.0, "n": 2}
+    html = (folder / "report.html").read_text()
+    assert "By 2 labels by hand, the share of supported sentences is" in html
+    assert "It answers a query in 45 seconds" in html
+    assert go(small, flags=ANSWER_ALL).data["labelled"]["labels"]["n"] == 2
+    other = go(small, flags={**says("Lantern searches by cluster. [1]"), **ANSWER_ALL})
+    assert other.data["labelled"]["labels"]["n"] == 0
 
 
 # --- for machines and notebooks
