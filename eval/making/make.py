@@ -63,7 +63,9 @@ def make(
     wanted = n - round(n * UNANSWERABLE)
     source = by_model(model, papers) if model else _by_rules(papers)
     kept = _answerable(bot, source, wanted, made, progress)
-    traps = _traps(bot, papers, kept, rng, n - wanted)
+    # The share holds also where the papers yield fewer than were asked for.
+    most = min(n - wanted, round(len(kept) * UNANSWERABLE / (1 - UNANSWERABLE)))
+    traps = _traps(bot, papers, kept, rng, most)
     made.questions = [draft.to_dict(f"made-{i}") for i, draft in enumerate(kept, 1)]
     for trap in _apart(traps, [q["question"] for q in made.questions], made):
         made.questions.append(trap.to_dict(f"made-{len(made.questions) + 1}"))

@@ -109,7 +109,9 @@ def _swapped_number(draft: Draft, rng: random.Random) -> Iterator[Trap]:
     plain = re.sub(r"[^\d.]", "", draft.number).strip(".")
     if not plain or ("How many" not in draft.question and "%" not in draft.number):
         return
-    value = float(plain) * rng.choice((0.4, 0.6, 1.7, 2.3))
+    share = float(plain) <= 100 and ("%" in draft.number or "percent" in draft.number)
+    factors = [f for f in (0.4, 0.6, 1.7, 2.3) if not share or float(plain) * f < 100]
+    value = float(plain) * rng.choice(factors)
     wrong = f"{value:.1f}" if "." in plain else f"{max(2, round(value))}"
     unit = re.sub(r"^[\d.,\s]+", "", draft.number)
     stated = any(form in draft.paper.abstract.lower() for form in accepted(f"{wrong}{unit}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
@@ -89,6 +90,15 @@ def test_a_false_premise_names_a_number_that_is_not_there():
     for trap in traps:
         number = trap.question.rpartition("why is it ")[2].rstrip("?")
         assert number not in LANTERN.abstract
+
+
+@pytest.mark.parametrize("number", ["2%", "83.0%", "100 percent", "340%", "7"])
+def test_a_swapped_share_stays_one(number):
+    draft = Draft("How many cats?", "number", LANTERN, "x", ((number,),), number)
+    for seed in range(8):
+        for trap in unanswerable._swapped_number(draft, random.Random(seed)):
+            wrong = float(re.search(r"why is it ([\d.]+)", trap.question)[1])
+            assert wrong < 100 or float(re.match(r"[\d.]+", number)[0]) > 100
 
 
 @pytest.fixture
