@@ -75,7 +75,8 @@ examples:
 """
 _COMPARE = """\
 A and B are folders that `footnoted eval run` has written. Figures are compared question by
-question: means by the paired t-test, others by a paired bootstrap, corrected after Holm.
+question: means by the paired t-test, others by a paired bootstrap. The verdict is by --metric;
+the other figures are corrected after Holm for how many they are.
 
 examples:
   footnoted eval compare runs/before runs/after
