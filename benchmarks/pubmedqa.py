@@ -41,6 +41,7 @@ _NO = re.compile(
 _MAYBE = re.compile(r"\b(?:unclear|inconclusive|controversial|further (?:stud|research)|"
                     r"may or may not)\b", re.IGNORECASE)  # fmt: skip
 _ENDING = 3  # sentences of results
+_CUTS = 5
 _CUES = [
     re.compile(cue, re.IGNORECASE)
     for cue in (
@@ -80,19 +81,25 @@ def ending(abstract: str) -> list[float]:
     return [sum(bool(cue.search(s)) for s in last) / len(last) for cue in _CUES]
 
 
-def fitted(cues: list[list[float]], true: list[str], folds: int = 5) -> list[str]:
-    """What a logistic model says of each fifth of the questions, fitted to the others."""
+def fitted(cues: list[list[float]], true: list[str]) -> list[list[str]]:
+    """What a logistic model says of each fifth of the questions, fitted to the others; five times.
+
+    Each time with other fifths, so that no lucky cut is reported.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     x, y = np.array(cues), np.array(true)
-    said = np.empty(len(y), object)
-    for train, test in StratifiedKFold(folds, shuffle=True, random_state=0).split(x, y):
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-        said[test] = model.fit(x[train], y[train]).predict(x[test])
-    return [str(label) for label in said]
+    out = []
+    for seed in range(_CUTS):
+        said = np.empty(len(y), object)
+        for train, test in StratifiedKFold(5, shuffle=True, random_state=seed).split(x, y):
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+            said[test] = model.fit(x[train], y[train]).predict(x[test])
+        out.append([str(label) for label in said])
+    return out
 
 
 def macro_f1(said: list[str], true: list[str]) -> float:
@@ -139,7 +146,7 @@ def report(rows: list[dict], data: dict) -> None:
     ends = [ending(" ".join(data[name]["CONTEXTS"]) if name else "") for name in first]
     told = {
         "by the quotes, a fixed rule": [
-            decision([s["text"] for s in row["answer"]["sentences"]]) for row in rows
+            [decision([s["text"] for s in row["answer"]["sentences"]]) for row in rows]
         ],
         "by how the abstract ends, cross-validated": fitted(ends, true),
     }
@@ -150,11 +157,12 @@ def report(rows: list[dict], data: dict) -> None:
     print(f"refused                            {figure(estimate(refused))}")
     yes = [float(t == "yes") for t in true]
     print(f"always yes: accuracy {figure(estimate(yes))}  macro-F1 {macro_f1(always, true):.3f}")
-    for name, said in told.items():
-        right = [float(s == t) for s, t in zip(said, true, strict=True)]
+    for name, cuts in told.items():
+        right = np.mean([[s == t for s, t in zip(said, true, strict=True)] for said in cuts], 0)
+        f1 = float(np.mean([macro_f1(said, true) for said in cuts]))
         gap = paired(yes, right)
-        print(f"{name}: accuracy {figure(estimate(right))}  macro-F1 {macro_f1(said, true):.3f}  "
-              f"said {dict(Counter(said))}; against always yes {gap.mean:+.3f} "
+        print(f"{name}: accuracy {figure(estimate(right))}  macro-F1 {f1:.3f}  "
+              f"said {dict(Counter(cuts[0]))}; against always yes {gap.mean:+.3f} "
               f"[{gap.low:+.3f}, {gap.high:+.3f}] {p_text(gap.p_t)}: {gap.verdict}")  # fmt: skip
 
 

@@ -133,8 +133,9 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )
     _settings(parser)
     parser.add_argument(
-        "--judge", default="embedding", metavar="NAME", help="the grounder that judges sentences"
-    )
+        "--judge", nargs="+", default=["embedding"], metavar="NAME",
+        help="the grounder that judges sentences; of several the first, and how far they agree",
+    )  # fmt: skip
     parser.add_argument(
         "--workers", type=_positive, metavar="N", help="questions at once (default: by backend)"
     )

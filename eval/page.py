@@ -17,7 +17,7 @@ from eval import plots
 from eval.asking import Row, failed
 from eval.measures import Measure, measures
 from eval.report import Report
-from eval.text import judge_text
+from eval.text import judges_text
 from eval.worst import badness
 from rag.types import Paper
 
@@ -85,7 +85,7 @@ def _head(data: Mapping[str, Any]) -> str:
     )
     return (
         f"<h1>{escape(data['dataset'])}</h1><p>{escape(line)}</p>"
-        f"<p>{escape(judge_text(data['judge']))}{escape(_by_hand(data))}</p>"
+        f"<p>{escape(' '.join(judges_text(data)))}{escape(_by_hand(data))}</p>"
         f"<details><summary>All settings</summary><pre>"
         f"{escape(json.dumps(settings, indent=1))}</pre></details>"
     )

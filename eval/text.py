@@ -48,7 +48,7 @@ def report_text(reports: Mapping[str, Report], width: int = 100) -> str:
         rows = [row for row in rows if set(row[1:]) != {"-"}]
         if rows:
             parts.append(table([[group, *reports], *rows]))
-    judges = dict.fromkeys(judge_text(r.data["judge"]) for r in reports.values())
+    judges = dict.fromkeys(text for r in reports.values() for text in judges_text(r.data))
     heads = (_headline(r, name) for name, r in reports.items())
     text = "\n\n".join([*heads, *parts])
     if max(map(len, text.splitlines())) > width and len(reports) > 1:
@@ -78,6 +78,21 @@ def judge_text(judge: Mapping[str, Any]) -> str:
     else:
         record = f"on labels by people, {record}"
     return f"Sentences were judged by the grounder '{judge['name']}': {record}."
+
+
+def judges_text(data: Mapping[str, Any]) -> list[str]:
+    """A sentence on each judge of a report."""
+    return [judge_text(data["judge"]), *map(beside_text, data.get("judges_beside", ()))]
+
+
+def beside_text(other: Mapping[str, Any]) -> str:
+    """How far another judge agrees with the first."""
+    agreed = "" if other["kappa"] is None else f", Cohen's kappa {other['kappa']:.2f}"
+    record = "; ".join(_known(name, found) for name, found in other["record"].items())
+    return (
+        f"The grounder '{other['name']}' gives the same verdict on {other['same']} of "
+        f"{other['n']} sentences{agreed}{f' (on labels by people, {record})' if record else ''}."
+    )
 
 
 def _known(name: str, found: Mapping[str, Any]) -> str:

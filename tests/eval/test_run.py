@@ -320,6 +320,33 @@ def test_a_question_comes_back_from_its_row(small):
     assert back.to_dict() == question.to_dict()
 
 
+def test_of_several_judges_the_first_counts_and_agreement_is_shown(small, monkeypatch):
+    report = go(small, flags=ANSWER_ALL, judge=["lexical", "eval.floors:AlwaysSupported"])
+    (other,) = report.data["judges_beside"]
+    assert report.data["judge"]["name"] == "lexical"
+    assert (other["supported"], other["same"]) == (1.0, other["n"])
+    assert other["kappa"] is None  # quotes, all of which are supported: no chance to disagree
+    said = f"gives the same verdict on {other['n']} of {other['n']} sentences"
+    assert said in report_text({"": report})
+    assert said in markdown({"": report}, [])
+    assert said in (report.folder / "report.html").read_text()
+    # One that denies every other sentence agrees no more than by chance.
+    (small.parent / "grim.py").write_text(
+        "from eval.floors import AlwaysSupported\n"
+        "from rag.ground import Judgement\n"
+        "class Grim(AlwaysSupported):\n"
+        "    def judge(self, claim, evidence, contexts=()):\n"
+        "        if 'tapes' in claim:\n"
+        "            return Judgement('unsupported', 0.1, None)\n"
+        "        return super().judge(claim, evidence)\n"
+    )
+    monkeypatch.syspath_prepend(small.parent)
+    apart = go(small, flags=ANSWER_ALL, judge=["lexical", "grim:Grim"])
+    (other,) = apart.data["judges_beside"]
+    assert 0 < other["same"] < other["n"]
+    assert "Cohen's kappa 0.00" in report_text({"": apart})
+
+
 def test_labels_by_hand_stay_with_a_run_that_is_made_again(small):
     """And with the sentence they were given for: another sentence has none."""
     report = go(small, flags=ANSWER_ALL)
