@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
@@ -61,6 +61,9 @@ def _kept(name: str, write: Writer) -> Path:
             aside.rename(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+            with suppress(OSError):  # nothing is left behind where nothing came
+                FOLDER.rmdir()
+                FOLDER.parent.rmdir()
     return folder
 
 

@@ -68,7 +68,7 @@ def test_without_the_library_the_error_names_both_ways(load, name, package, tmp_
     with pytest.raises(EvalError, match=package) as caught:
         load(name)
     assert "Or name what you have on disk" in str(caught.value)
-    assert not list((tmp_path / ".footnoted-eval" / "data").iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_no_library_has_says_where_it_is():
