@@ -125,7 +125,6 @@ def main() -> int:
 
 def write(found: Sequence[Judged], unseen: Sequence[Judged]) -> None:
     """Renew the record, and the table of it that the README shows."""
-    PATH.unlink(missing_ok=True)
     record(found, PATH, fit=CROSS_VALIDATED, unseen=unseen)
     table = tables(json.loads(PATH.read_text(encoding="utf-8")))
     text = README.read_text(encoding="utf-8")

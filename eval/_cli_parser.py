@@ -29,6 +29,7 @@ or --vary are run side by side, each in a folder of its own.
 examples:
   footnoted eval run sample: --out runs/today
   footnoted eval run mine.jsonl --home ./papers --out runs/modes --mode hybrid dense
+  footnoted eval run mine.jsonl --out runs/two --judge embedding my_package.judges:Judge
   footnoted eval run mine.jsonl --out runs/ci --fail-under cites_gold=0.8 --junit junit.xml
 """
 _GROUNDERS = """\
