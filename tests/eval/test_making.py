@@ -19,6 +19,7 @@ from eval.making.rules import Draft, accepted, drafts, gives_away, name_of
 from eval.report import Report
 from rag import Chatbot, Settings, cli
 from rag.backends.scripted import ScriptedBackend
+from rag.ground import Judgement
 from rag.types import Paper
 
 FAST = {"embedding.name": "hashing", "store.name": "memory"}
@@ -150,6 +151,17 @@ def test_a_model_is_kept_to_what_stands_there(home):
     made = make(home, 4, model=ScriptedBackend(reply))
     assert {q["gold_papers"][0] for q in made.questions if q["answerable"]} == {"p0"}
     assert sum(q["answerable"] for q in made.questions) == 2
+
+
+def test_what_a_model_asks_must_be_grounded(home, monkeypatch):
+    """Its answer stands in the abstract, but not as an answer to that."""
+    reply = "How many modules does TapeDB hold? | 17"
+    monkeypatch.setattr(
+        "rag.ground.LexicalGrounder.judge", lambda *_: Judgement("contradicted", 0.1, None)
+    )
+    made = make(home, 4, model=ScriptedBackend(reply))
+    assert made.dropped["its paper does not support the answer"] == 1
+    assert not any(q["answerable"] for q in made.questions)
 
 
 def test_nearness():
