@@ -17,8 +17,10 @@ examples:
 _RUN = """\
 QUESTIONS is JSONL, a line an object with id and question and what a right answer must have:
 gold_papers or gold_titles, gold_sentences, key_facts, answerable, type. `sample:` stands for the
-290 that ship, about the papers of `footnoted ingest sample:`. PubMedQA, BioASQ and LitSearch are
-read as they are released: pubmedqa:PATH, bioasq:PATH, litsearch:PATH.
+494 that ship, about the papers of `footnoted ingest sample:`. PubMedQA, BioASQ and LitSearch are
+read as they are released: pubmedqa:PATH, bioasq:PATH, litsearch:PATH. A name without a path is
+fetched where there is a network and `datasets` is installed, with its papers, and kept in
+./.footnoted-eval/data/NAME, from where corpus.jsonl can be ingested.
 
 Writes report.json, answers.jsonl and report.html to --out. Run again after a kill, or after a
 change: only what is new, changed or failed is asked again. Several values of --backend, --mode
@@ -27,17 +29,23 @@ or --vary are run side by side, each in a folder of its own.
 examples:
   footnoted eval run sample: --out runs/today
   footnoted eval run mine.jsonl --home ./papers --out runs/modes --mode hybrid dense
+  footnoted eval run mine.jsonl --out runs/two --judge embedding my_package.judges:Judge
   footnoted eval run mine.jsonl --out runs/ci --fail-under cites_gold=0.8 --junit junit.xml
 """
 _GROUNDERS = """\
 LABELLED is JSONL (claim, evidence, label, source), or NAME:PATH for a released set: scifact,
-check-covid, attributionbench, llm-aggrefact, ragtruth, scihal. Every grounder is measured
-against two floors: the share of words covered, and always saying yes.
+check-covid, attributionbench, llm-aggrefact, ragtruth, scihal; attributionbench and llm-aggrefact
+without a path are fetched, where there is a network and `datasets` is installed.
+
+Every grounder, also those of [plugins] in footnoted.toml, is measured as `ask` uses it, against
+two floors: the share of words covered, and always saying yes. nli and llm read with a model of
+yours, which is named here or in the settings of --home.
 
 examples:
   footnoted eval grounders check-covid:data/check-covid
   footnoted eval grounders mine.jsonl scifact:data/scifact --limit 300
   footnoted eval grounders mine.jsonl --grounder embedding my_package.judges:Judge --json
+  footnoted eval grounders mine.jsonl --grounder-model ./minicheck --backend openai --model M
 """
 _MAKE = """\
 Questions are made from the papers by rules (definitions, numbers, comparisons), or by a language
@@ -68,7 +76,8 @@ examples:
 """
 _COMPARE = """\
 A and B are folders that `footnoted eval run` has written. Figures are compared question by
-question: means by the paired t-test, others by a paired bootstrap, corrected after Holm.
+question: means by the paired t-test, others by a paired bootstrap. The verdict is by --metric;
+the other figures are corrected after Holm for how many they are.
 
 examples:
   footnoted eval compare runs/before runs/after
@@ -77,13 +86,15 @@ examples:
 """
 _RETRIEVAL = """\
 DATASET is a folder of the BEIR layout (corpus.jsonl, queries.jsonl, qrels/*.tsv; .gz too), or
-SciFact as it is released. Its corpus is ingested into the home where it is not there yet: by
-default ./.footnoted-eval/NAME, so that no papers of yours are mixed with it. The first mode is
-what the others are compared with.
+SciFact as it is released. The name of a BEIR set that is no folder is fetched, where there is a
+network and `ir-datasets` is installed, to ./.footnoted-eval/data.
+
+Its corpus is ingested into the home where it is not there yet: by default ./.footnoted-eval/NAME,
+so that no papers of yours are mixed with it. The first mode is what the others are compared with.
 
 examples:
   footnoted eval retrieval scifact/ --qrels train
-  footnoted eval retrieval nfcorpus/ --mode hybrid lexical --json
+  footnoted eval retrieval nfcorpus --mode hybrid lexical --json
   footnoted eval retrieval scifact/ --mode hybrid --vary retrieval.dense_weight=0.6,0.4,0.8
 """
 
@@ -123,8 +134,9 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )
     _settings(parser)
     parser.add_argument(
-        "--judge", default="embedding", metavar="NAME", help="the grounder that judges sentences"
-    )
+        "--judge", nargs="+", default=["embedding"], metavar="NAME",
+        help="the grounder that judges sentences; of several the first, and how far they agree",
+    )  # fmt: skip
     parser.add_argument(
         "--workers", type=_positive, metavar="N", help="questions at once (default: by backend)"
     )
@@ -159,6 +171,11 @@ def _grounders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grounder", nargs="+", default=[], metavar="NAME", help="which (default: all, and floors)"
     )
+    parser.add_argument(
+        "--grounder-model", metavar="NAME", help="the cross-encoder of nli: a name or a folder"
+    )
+    parser.add_argument("--backend", metavar="NAME", help="the language model of llm")
+    parser.add_argument("--model", metavar="M", help="the backend's model")
     parser.add_argument("--record", metavar="FILE", help="add the figures to this JSON file")
     _sampling(parser, "claims of each set")
     _quiet(parser)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import rag
 from rag import Chatbot, Settings, refuse
+from rag.ground import Grounder
 from rag.library import Library
 from rag.prompt import FOLDER as PROMPTS
 from rag.types import Backend, Hit
@@ -31,6 +32,12 @@ def embed_of(bot: Chatbot) -> Embed:
 def backend_of(bot: Chatbot, settings: Settings | None = None) -> Backend:
     """Whoever writes the chatbot's answers. Raises BackendNotReady, ConfigError."""
     return bot._writer(settings or bot.settings)
+
+
+def grounder_of(bot: Chatbot, name: str) -> Grounder:
+    """The grounder of that name as `ask` would use it. Raises ConfigError."""
+    answer = bot.settings.answer.model_copy(update={"grounder": name})
+    return bot._grounder(bot.settings.model_copy(update={"answer": answer}))
 
 
 def confidence(bot: Chatbot, question: str, hits: Sequence[Hit]) -> float:

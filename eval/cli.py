@@ -115,11 +115,12 @@ def _compare(args: Namespace) -> int:
 def _grounders(args: Namespace) -> int:
     from eval import grounders
     from eval.datasets import load_evidence
+    from eval.judges import Judges
+    from eval.record import record
     from eval.text import grounders_text
-    from rag.embedding import make_embedder
 
-    settings = Settings.load(_home(args))
-    embedder = make_embedder(settings.embedding, settings.plugins.embedders)
+    judges = Judges.of(Settings.load(_home(args), _judging(args)))
+    judges.chosen(args.grounder)  # a wrong name is told before anything is read
     sets = {}
     for address in args.labelled:
         name, examples, left = load_evidence(address)
@@ -127,24 +128,40 @@ def _grounders(args: Namespace) -> int:
         for item in left:
             say(f"{name}: left out line {item.line}: {item.why}")
     judged: list[grounders.Judged] = []
+    told = [] if args.grounder else judges.left_out()
     with Progress(quiet=args.quiet) as progress:
         for name, examples in sets.items():  # one by one: what is measured is kept
-            judged += grounders.judge_all(
+            found = grounders.judge_all(
                 {name: examples},
-                embedder.embed,
+                judges,
                 args.grounder,
                 limit=args.limit,
                 seed=args.seed,
                 progress=progress,
             )
             if args.record:
-                grounders.record(judged, Path(args.record), args.seed)
+                told += record(found, Path(args.record), args.seed)
+            judged += found
+    for one in judged:
+        if one.failed:
+            told.append(f"{one.dataset}: the backend failed on {one.failed} claims, left out")
     kappas = grounders.agreement(judged)
     if args.json:
         put_json({"grounders": grounders.to_dict(judged, args.seed), "kappa": kappas})
     else:
         put(grounders_text(judged, kappas, args.seed))
+    for text in told:
+        say(text)
     return DONE
+
+
+def _judging(args: Namespace) -> dict[str, str | None]:
+    """The settings that name the model of a judge; None leaves one as it is."""
+    return {
+        "answer.grounder_model": args.grounder_model,
+        "backend.name": args.backend,
+        "backend.model": args.model,
+    }
 
 
 def _make(args: Namespace) -> int:

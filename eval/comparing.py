@@ -26,7 +26,7 @@ class Compared:
     a: float
     b: float
     difference: Difference
-    p: float  # corrected after Holm for how many metrics were looked at
+    p: float  # of all but the primary metric corrected after Holm, for how many there are
     better: str
 
     @property
@@ -93,13 +93,17 @@ def compare(
 ) -> Comparison:
     """Compare two reports, or the folders that hold them, question by question.
 
-    Means by the paired t-test, other figures by a paired bootstrap, all corrected after Holm.
+    Means by the paired t-test, other figures by a paired bootstrap. The verdict rests on the
+    primary metric alone; the p-values of the others are corrected after Holm for how many they are.
     Raises EvalError where no question is in both, or the primary metric is in neither.
     """
     first, second = (x if isinstance(x, Report) else Report.load(x) for x in (a, b))
     pairs, notes = _pairs(first, second)
     found = _differences(pairs, seed)
-    corrected = holm({name: gap.p_t for name, (_, _, gap) in found.items()})
+    # What the verdict is by was named beforehand: only the others are a search through many.
+    others = {name: gap.p_t for name, (_, _, gap) in found.items() if name != primary}
+    alone = {primary: found[primary][2].p_t} if primary in found else {}
+    corrected = {**holm(others), **alone}
     chosen = measures()
     compared = {
         name: Compared(x, y, gap, corrected[name], chosen[name].better)
@@ -186,12 +190,15 @@ def _outcome(row: Row) -> str:
         unanswerable = row["question"].get("answerable") is False
         return "rightly refused" if unanswerable else "refused"
     if row["question"].get("answerable") is False:
-        return "wrongly answered"
+        corrected = row["rows"].get("premises") == [1.0]
+        return "rightly corrected" if corrected else "wrongly answered"
     return "answered" if right is None else "right" if right[0] == 1.0 else "wrong"
 
 
-_GOOD: Mapping[str, int] = {"right": 2, "rightly refused": 2, "refused": 1, "wrong": 0,
-                            "wrongly answered": 0, "answered": 1}  # fmt: skip
+_GOOD: Mapping[str, int] = {
+    "right": 2, "rightly refused": 2, "rightly corrected": 2, "refused": 1, "answered": 1,
+    "wrong": 0, "wrongly answered": 0,
+}  # fmt: skip
 
 
 def _change(x: Row, y: Row) -> str:

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.datasets import Labelled
 from eval.floors import FLOORS
+from eval.judges import Embed, Judges
 from eval.metrics.calibration import calibration_error
 from eval.metrics.judging import auroc, balanced_accuracy
 from eval.retrieval import sample
 from eval.stats import Array, Estimate, Statistic, estimate, kappa
-from rag.errors import ConfigError
-from rag.ground import GROUNDERS, Grounder, Judgement
+from rag.errors import BackendError
+from rag.ground import Grounder, Judgement
 from rag.ingest import Progress, silent
-from rag.registry import lookup
 
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-_TIMED = 20  # claims judged with nothing remembered, to tell the seconds
+_TIMED = 20  # claims judged with no vector remembered, to tell the seconds
 _BATCH = 256
-
-NEED_MORE = frozenset({"llm", "nli"})  # judges that read with a model which does not ship
+_GIVE_UP = 3  # failures of a backend in a row, after which it is not asked again
 
 
 def _pair(function: Callable[..., float], column: int) -> Statistic:
@@ -45,22 +42,30 @@ FIGURES: dict[str, Statistic] = {
 
 @dataclass(frozen=True)
 class Judged:
-    """One grounder on one set: its judgements in order, and seconds a claim from scratch."""
+    """One grounder on one set: its judgements in order, and seconds a claim from scratch.
+
+    A judgement is None where the backend that should have judged failed: it counts for nothing.
+    """
 
     grounder: str
     dataset: str
-    judgements: list[Judgement]
-    labels: list[str]
+    judgements: Sequence[Judgement | None]
+    labels: Sequence[str]
     seconds: float
+
+    @property
+    def failed(self) -> int:
+        return sum(judgement is None for judgement in self.judgements)
 
     def rows(self) -> Array:
         return np.array(
             [
                 (j.score, j.verdict == "supported", label == "supported")
                 for j, label in zip(self.judgements, self.labels, strict=True)
+                if j is not None
             ],
             float,
-        )
+        ).reshape(-1, 3)
 
     def figures(self, seed: int = 0) -> dict[str, Estimate]:
         rows = self.rows()
@@ -68,43 +73,66 @@ class Judged:
 
     def to_dict(self, seed: int = 0) -> dict[str, Any]:
         found = {name: value.to_dict() for name, value in self.figures(seed).items()}
-        return {**found, "seconds": round(self.seconds, 6), "n": len(self.labels)}
+        lost = {"failed": self.failed} if self.failed else {}
+        n = len(self.labels) - self.failed
+        return {**found, "seconds": round(self.seconds, 6), "n": n, **lost}
 
 
 def judge_all(
     sets: Mapping[str, Sequence[Labelled]],
-    embed: Embed,
+    judges: Judges,
     names: Sequence[str] = (),
     *,
     limit: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[Judged]:
-    """Every grounder (by default all that are registered, and the floors) on every set.
+    """Every grounder (by default all that need nothing more, and the floors) on every set.
 
-    `limit` draws a sample of each set by `seed`. Raises ConfigError for an unknown grounder.
+    `limit` draws a sample of each set by `seed`. Raises ConfigError for an unknown grounder, or
+    one that lacks a model, and BackendError where the backend that judges fails throughout.
     """
-    registry = {**GROUNDERS, **FLOORS}
-    chosen = list(names) or [name for name in registry if name not in NEED_MORE]
-    for name in NEED_MORE.intersection(chosen):
-        raise ConfigError(
-            f"the judge '{name}' needs a model of yours, which cannot be named here yet. "
-            f"Choose among: {', '.join(sorted(set(registry) - NEED_MORE))}."
-        )
-    classes = {name: lookup("grounder", name, registry) for name in chosen}
+    chosen = judges.chosen(names)
     out: list[Judged] = []
     for name, every in sets.items():
         some = [every[int(i)] for i in sample([str(i) for i in range(len(every))], limit, seed)]
-        remembered = remember(some, embed, progress)
-        for grounder, cls in classes.items():
-            took = _seconds(cls.from_settings(None, embed=embed), some[:_TIMED])
-            judge = cls.from_settings(None, embed=remembered)
-            found = []
-            for done, example in enumerate(some, 1):
-                found.append(judge_one(judge, example))
-                progress(f"judging {name}, {grounder}", done, len(some))
-            out.append(Judged(grounder, name, found, [e.label for e in some], took))
+        remembered = remember(some, judges.embed, progress)
+        for grounder in chosen:
+            found = _judge_each(
+                judges.make(grounder, remembered),
+                some,
+                partial(progress, f"judging {name}, {grounder}"),
+            )
+            if remembered.used:  # then the time is not that of a claim alone
+                remembered.used = False
+                took = _judge_each(judges.make(grounder), some[:_TIMED]).seconds
+            else:
+                took = found.seconds
+            labels = [example.label for example in some]
+            out.append(Judged(grounder, name, found.judgements, labels, took))
     return out
+
+
+class _Found(NamedTuple):
+    judgements: list[Judgement | None]
+    seconds: float
+
+
+def _judge_each(
+    grounder: Grounder, examples: Sequence[Labelled], told: Callable[[int, int], None] | None = None
+) -> _Found:
+    found: list[Judgement | None] = []
+    start = time.perf_counter()
+    for count, example in enumerate(examples, 1):
+        try:
+            found.append(judge_one(grounder, example))
+        except BackendError:
+            found.append(None)
+            if found[-_GIVE_UP:] == [None] * _GIVE_UP:
+                raise
+        if told:
+            told(count, len(examples))
+    return _Found(found, (time.perf_counter() - start) / max(1, len(found)))
 
 
 def judge_one(grounder: Grounder, example: Labelled) -> Judgement:
@@ -119,7 +147,8 @@ def agreement(judged: Sequence[Judged]) -> dict[str, dict[str, float]]:
     real = [j for j in judged if j.grounder not in FLOORS]
     for a, b in itertools.combinations(real, 2):
         if a.dataset == b.dataset:
-            found = kappa([j.verdict for j in a.judgements], [j.verdict for j in b.judgements])
+            both = [(x, y) for x, y in zip(a.judgements, b.judgements, strict=True) if x and y]
+            found = kappa([x.verdict for x, _ in both], [y.verdict for _, y in both])
             out.setdefault(a.dataset, {})[f"{a.grounder}, {b.grounder}"] = round(found, 4)
     return out
 
@@ -132,41 +161,31 @@ def to_dict(judged: Sequence[Judged], seed: int = 0) -> dict[str, Any]:
     return out
 
 
-def record(judged: Sequence[Judged], path: Path, seed: int = 0) -> None:
-    """Add the figures to a file of records: what reports quote of their judge."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    for grounder, found in to_dict(judged, seed).items():
-        known.setdefault(grounder, {}).update(found)
-    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def remember(examples: Sequence[Labelled], embed: Embed, progress: Progress = silent) -> Remembered:
+    """All texts embedded once, those of like length together, and looked up ever after."""
+    texts = sorted({t for e in examples for t in (e.claim, *e.evidence)}, key=len)
+    return Remembered(texts, embed, progress)
 
 
-def remember(examples: Sequence[Labelled], embed: Embed, progress: Progress) -> Embed:
-    """All texts embedded once, those of like length together, and looked up ever after.
+class Remembered:
+    """Embeds `texts` when a vector is first asked for: judges that need none cost none."""
 
-    Only when a vector is first asked for: judges that need none cost none.
-    """
-    known: dict[str, NDArray[np.float32]] = {}
+    def __init__(self, texts: Sequence[str], embed: Embed, progress: Progress) -> None:
+        self.used = False
+        self._texts = texts
+        self._embed = embed
+        self._progress = progress
+        self._known: dict[str, NDArray[np.float32]] = {}
 
-    def warm() -> None:
-        texts = sorted({t for e in examples for t in (e.claim, *e.evidence)}, key=len)
-        for start in range(0, len(texts), _BATCH):
-            part = texts[start : start + _BATCH]
-            known.update(zip(part, embed(part), strict=True))
-            progress("embedding", len(known), len(texts))
+    def __call__(self, wanted: Sequence[str]) -> NDArray[np.float32]:
+        self.used = True
+        if not self._known:
+            for start in range(0, len(self._texts), _BATCH):
+                self._learn(self._texts[start : start + _BATCH])
+                self._progress("embedding", len(self._known), len(self._texts))
+        self._learn([text for text in dict.fromkeys(wanted) if text not in self._known])
+        return np.stack([self._known[text] for text in wanted])
 
-    def look(wanted: Sequence[str]) -> NDArray[np.float32]:
-        if not known:
-            warm()
-        missing = [text for text in dict.fromkeys(wanted) if text not in known]
-        if missing:
-            known.update(zip(missing, embed(missing), strict=True))
-        return np.stack([known[text] for text in wanted])
-
-    return look
-
-
-def _seconds(grounder: Grounder, examples: Sequence[Labelled]) -> float:
-    start = time.perf_counter()
-    for example in examples:
-        judge_one(grounder, example)
-    return (time.perf_counter() - start) / max(1, len(examples))
+    def _learn(self, texts: Sequence[str]) -> None:
+        if texts:
+            self._known.update(zip(texts, self._embed(texts), strict=True))

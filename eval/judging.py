@@ -12,9 +12,7 @@ from typing import Any
 from eval import _inside
 from eval.metrics.grounding import citation_precision, citation_recall
 from rag import Chatbot
-from rag.ground import GROUNDERS, Grounder, Judgement
-from rag.prompt import template
-from rag.registry import lookup
+from rag.ground import Grounder, Judgement
 
 DEFAULT = "embedding"
 
@@ -37,18 +35,12 @@ class Judge:
 
 
 def judge_for(bot: Chatbot, name: str = DEFAULT) -> Judge:
-    """The judge of that name, with the chatbot's settings, sentence vectors and model.
+    """The judge of that name, made as the chatbot makes its own.
 
-    Raises ConfigError for a name that is not in the registry and no module:Class.
+    Raises ConfigError for a name that is not in the registry and no module:Class, and for one
+    that lacks its model.
     """
-    cls = lookup("grounder", name, GROUNDERS)
-    grounder: Grounder = cls.from_settings(
-        bot.settings.answer,
-        embed=_inside.embed_of(bot),
-        complete=lambda asked: _inside.backend_of(bot, bot.settings.at_zero()).complete(asked),
-        instructions=template("judge"),
-    )
-    return Judge(name, grounder)
+    return Judge(name, _inside.grounder_of(bot, name))
 
 
 def judged(answer: Mapping[str, Any], judge: Judge) -> dict[str, Any]:

@@ -6,6 +6,7 @@ interval widened, by prediction-powered inference (see `eval.stats.prediction_po
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.asking import read_rows
 from eval.datasets._lines import records
+from eval.page import PAGE, papers_in, write_page
 from eval.report import Report
 from eval.stats import Estimate, kappa, prediction_powered
 
@@ -75,9 +76,13 @@ def labels(folder: Path) -> dict[str, str]:
     return {row["id"]: row["label"] for row in rows if row.get("label") in KEYS.values()}
 
 
-def corrected(folder: Path) -> dict[str, Any]:
-    """The share of supported sentences by the judge, by hand, and by both together."""
-    every = items(Report.load(folder))
+def corrected(folder: Path, report: Report | None = None) -> dict[str, Any]:
+    """The share of supported sentences by the judge, by hand, and by both together.
+
+    A label holds for a sentence with its quotes: of a sentence that a later run changed it is not
+    used.
+    """
+    every = items(report or Report.load(folder))
     done = labels(folder)
     labelled = [item for item in every if item.id in done]
     rest = [item for item in every if item.id not in done]
@@ -89,17 +94,26 @@ def corrected(folder: Path) -> dict[str, Any]:
     return {
         "judge": judged.to_dict(),
         "labels": {"value": _share(truth), "n": len(truth)},
-        "corrected": both.to_dict(),
+        "corrected": _as_share(both).to_dict(),
         "kappa": None if np.isnan(agreed) else round(agreed, 4),
     }
 
 
+def with_labels(report: Report, folder: Path) -> Report:
+    """The report with what the labels of its folder make of it, where there are any."""
+    if not labels(folder):
+        return report
+    return Report({**report.data, "labelled": corrected(folder, report)}, report.rows, folder)
+
+
 def save_correction(folder: Path) -> dict[str, Any]:
-    """`corrected`, written into report.json too."""
+    """`corrected`, written into report.json and report.html too."""
     report = Report.load(folder)
-    found = corrected(folder)
-    data = {**report.data, "labelled": found}
-    Report(data, list(read_rows(folder / "answers.jsonl")), folder).save(folder)
+    found = corrected(folder, report)
+    report = Report({**report.data, "labelled": found}, report.rows, folder)
+    report.save(folder)
+    if (folder / PAGE).is_file():
+        write_page(report, folder, papers_in(folder / PAGE))
     return found
 
 
@@ -108,8 +122,10 @@ def _of(row: dict[str, Any]) -> Iterator[Item]:
     pairs = zip(row["answer"]["sentences"], row["judged"]["sentences"], strict=True)
     for number, (sentence, judged) in enumerate(pairs):
         quotes = tuple(cited[m] for m in sentence["citations"] if m in cited)
+        text = json.dumps([sentence["text"], quotes])
+        name = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         yield Item(
-            f"{row['id']}#{number}", row["question"]["question"], sentence["text"], quotes,
+            f"{row['id']}#{number}-{name}", row["question"]["question"], sentence["text"], quotes,
             judged["verdict"],
         )  # fmt: skip
 
@@ -135,6 +151,14 @@ def _answer(ask: Ask) -> str:
 
 def _held(verdicts: Sequence[str]) -> list[float]:
     return [float(v == "supported") for v in verdicts]
+
+
+def _as_share(found: Estimate) -> Estimate:
+    """Within 0 and 1: the correction may lead beyond."""
+    value, low, high = (
+        None if x is None else min(1.0, max(0.0, x)) for x in (found.value, found.low, found.high)
+    )
+    return Estimate(value, low, high, found.n)
 
 
 def _share(verdicts: Sequence[str]) -> float | None:

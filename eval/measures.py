@@ -13,8 +13,11 @@ from typing import Any, Literal
 from eval import metrics as m
 from eval.datasets import Question
 from eval.registered import METRICS
-from eval.stats import Array, Estimate, Statistic, estimate, mean_amount, mean_of
+from eval.stats import Estimate, Statistic, estimate, mean_of
 from rag.registry import lookup
+
+FALSE_PREMISE = "false_premise"
+"""The type of a question whose premise is false."""
 
 Better = Literal["higher", "lower", "neither"]
 
@@ -161,17 +164,19 @@ def _answer(title: str, of: Callable[[Case], Value]) -> Measure:
 
 
 def _f1(case: Case) -> Value:
-    reference = case.question.answer or " ".join(case.question.gold_sentences)
+    asked = case.question
+    reference = asked.answer or asked.correction or " ".join(asked.gold_sentences)
     return m.token_f1(case.said, reference)
 
 
 def right(case: Case) -> float | None:
     """1 where all that the question names is met: a right paper cited, all key facts said.
 
-    An answer to what cannot be answered is wrong. None where the question names nothing.
+    An answer to what cannot be answered is wrong, unless it corrects a false premise. None where
+    the question names nothing.
     """
     if case.question.answerable is False:
-        return None if case.refused else 0.0
+        return None if case.refused else float(corrects(case))
     asked = case.question
     parts = [
         m.cites_gold(case.cited, asked.gold_papers),
@@ -181,6 +186,22 @@ def right(case: Case) -> float | None:
         parts = [m.gold_sentence_recall(case.quotes, asked.gold_sentences)]
     known = [part for part in parts if part is not None]
     return float(all(part == 1.0 for part in known)) if known else None
+
+
+def corrects(case: Case) -> bool:
+    """Whether an answer to a false premise cites the right paper and says what is so instead.
+
+    What is so are the key facts; where there are none, that it is not so must be said.
+    """
+    asked = case.question
+    if (
+        asked.type != FALSE_PREMISE
+        or case.refused
+        or not m.cites_gold(case.cited, asked.gold_papers)
+    ):
+        return False
+    said = m.all_key_facts(case.said, asked.key_facts)
+    return m.denies(case.said) if said is None else said == 1.0
 
 
 RIGHT = _answer("right paper and all key facts", right)
@@ -210,7 +231,15 @@ def _refusal(case: Case) -> Value:
 
 
 def _refused(case: Case) -> Value:
-    return float(case.refused) if case.question.answerable is False else None
+    if case.question.answerable is not False or corrects(case):
+        return None
+    return float(case.refused)
+
+
+def _premise(case: Case) -> Value:
+    if case.question.type != FALSE_PREMISE:
+        return None
+    return 1.0 if case.refused and not case.should_answer else right(case)
 
 
 def _risk(case: Case) -> Value:
@@ -220,7 +249,7 @@ def _risk(case: Case) -> Value:
 
 def _certainty(case: Case) -> Value:
     asked = case.question
-    if asked.answerable is None:
+    if asked.answerable is None or (asked.answerable is False and corrects(case)):
         return None
     there = not asked.gold_papers or bool(set(asked.gold_papers) & set(case.retrieved))
     return case.confidence, float(asked.answerable and there)
@@ -234,46 +263,9 @@ REFUSAL_PRECISION = Measure(
     "refusals that were right", "refusals", _refusal, figure=_pair(m.refusal_precision)
 )
 REFUSAL_RECALL = Measure("unanswerable questions refused", "refusals", _refused)
+PREMISES = Measure("false premises corrected, or refused", "refusals", _premise)
 AURC = Measure("risk over coverage (area)", "refusals", _risk, "lower", _pair(m.aurc))
 CALIBRATION = Measure(
     "calibration error of the confidence", "refusals", _certainty, "lower",
     _pair(m.calibration_error),
 )  # fmt: skip
-
-
-# --- cost
-
-
-def _seconds(stage: str) -> Callable[[Case], Value]:
-    def of(case: Case) -> Value:
-        found: float | None = case.answer["seconds"].get(stage)
-        return None if stage == "first_token" and not found else found
-
-    return of
-
-
-def _tokens(kind: str) -> Callable[[Case], Value]:
-    return lambda case: case.answer["tokens"].get(kind)
-
-
-def _percentile(share: float) -> Statistic:
-    def figure(rows: Array) -> float:
-        import numpy as np
-
-        return float(np.percentile(rows[:, 0], share)) if len(rows) else float("nan")
-
-    return figure
-
-
-def _cost(title: str, of: Callable[[Case], Value], figure: Statistic, unit: str) -> Measure:
-    return Measure(title, "cost", of, "lower", figure, unit)
-
-
-SECONDS_50 = _cost("seconds, median", _seconds("total"), _percentile(50), "s")
-SECONDS_95 = _cost("seconds, 95th percentile", _seconds("total"), _percentile(95), "s")
-FIRST_50 = _cost(
-    "seconds to the first token, median", _seconds("first_token"), _percentile(50), "s"
-)
-FIRST_95 = _cost("seconds to the first token, 95th", _seconds("first_token"), _percentile(95), "s")
-PROMPT = _cost("prompt tokens", _tokens("prompt"), mean_amount, "tokens")
-COMPLETION = _cost("completion tokens", _tokens("completion"), mean_amount, "tokens")

@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 from eval.measures import measures
 from eval.report import Report
 from eval.stats import Estimate
-from eval.text import figure
+from eval.text import figure, judges_text
 
 Bound = tuple[str, float]
 Reports = Mapping[str, Report]
@@ -68,7 +68,7 @@ def markdown(reports: Reports, missed: Sequence[str]) -> str:
     for name in names:
         cells = " | ".join(_figure(report, name) for report in reports.values())
         lines.append(f"| {_cell(chosen[name].title)} (`{name}`) | {cells} |")
-    lines += ["", f"Judge: `{first.data['judge']['name']}`."]
+    lines += ["", " ".join(judges_text(first.data))]
     lines += [f"- **{text}**" for text in missed]
     left = len(first.data["left_out"])
     lines += [f"- {note}" for note in first.data["notes"]]

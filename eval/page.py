@@ -17,17 +17,19 @@ from eval import plots
 from eval.asking import Row, failed
 from eval.measures import Measure, measures
 from eval.report import Report
+from eval.text import judges_text
 from eval.worst import badness
 from rag.types import Paper
 
 PAGE = "report.html"
+_DATA = '<script type="application/json" id="data">'
 _ASSETS = Path(__file__).parent / "assets"
 _HEADLINE = (
     "right", "cites_gold", "citation_recall", "refusal_precision", "refusal_recall", "seconds_p50",
 )  # fmt: skip
 _HEAT = (
     "right", "cites_gold", "key_facts", "success@5", "citation_recall", "citation_precision",
-    "supported", "answer_relevance",
+    "supported", "answer_relevance", "refusal_recall", "premises",
 )  # fmt: skip
 
 
@@ -36,6 +38,16 @@ def write_page(report: Report, folder: Path, papers: Mapping[str, Paper]) -> Pat
     path = folder / PAGE
     path.write_text(page(report, papers), encoding="utf-8", errors="replace")
     return path
+
+
+def papers_in(path: Path) -> dict[str, Paper]:
+    """The papers that a page holds, to write it anew without the home."""
+    text = path.read_text(encoding="utf-8")
+    data = text.partition(_DATA)[2].partition("</script>")[0]
+    return {
+        name: Paper(found["title"], found["abstract"], id=name, year=found["year"])
+        for name, found in json.loads(data)["papers"].items()
+    }
 
 
 def page(report: Report, papers: Mapping[str, Paper]) -> str:
@@ -73,21 +85,23 @@ def _head(data: Mapping[str, Any]) -> str:
     )
     return (
         f"<h1>{escape(data['dataset'])}</h1><p>{escape(line)}</p>"
-        f"<p>{escape(judge_text(data['judge']))}</p>"
+        f"<p>{escape(' '.join(judges_text(data)))}{escape(_by_hand(data))}</p>"
         f"<details><summary>All settings</summary><pre>"
         f"{escape(json.dumps(settings, indent=1))}</pre></details>"
     )
 
 
-def judge_text(judge: Mapping[str, Any]) -> str:
-    """Who judged, and how that judge did on labels by people."""
-    known = [
-        f"{name} AUROC {found['auroc']['value']:.2f}, balanced accuracy "
-        f"{found['balanced_accuracy']['value']:.2f}"
-        for name, found in judge["record"].items()
-    ]
-    record = "; ".join(known) if known else "never measured: see footnoted eval grounders"
-    return f"Sentences were judged by the grounder '{judge['name']}' ({record})."
+def _by_hand(data: Mapping[str, Any]) -> str:
+    """What labels by hand make of the share of supported sentences."""
+    found = data.get("labelled")
+    if not found or found["corrected"]["value"] is None:
+        return ""
+    said, both = found["judge"], found["corrected"]
+    return (
+        f" By {found['labels']['n']} labels by hand, the share of supported sentences is "
+        f"{both['value']:.2f} [{both['low']:.2f}, {both['high']:.2f}], where the judge says "
+        f"{said['value']:.2f} (prediction-powered inference)."
+    )
 
 
 def _cards(data: Mapping[str, Any]) -> str:
@@ -190,6 +204,8 @@ def _question(row: Row) -> dict[str, Any]:
         "why": why,
         "refusal": answer["refusal"],
         "answerable": asked.get("answerable"),
+        "correction": asked.get("correction", ""),
+        "corrected": row["rows"].get("premises") == [1.0],
         "confidence": row["confidence"],
         "seconds": answer["seconds"].get("total", 0.0),
         "gold": list(asked.get("gold_papers", ())),

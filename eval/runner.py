@@ -22,6 +22,7 @@ from eval.metrics.answers import answer_relevance
 from eval.record import measured_record
 from eval.report import Report, curves, summarise
 from eval.retrieval import sample
+from eval.stats import kappa
 from eval.variants import shown, variants
 from rag import Chatbot, Settings
 from rag.errors import RagError
@@ -32,12 +33,13 @@ _ALONE = ("extractive", "scripted")  # backends that nothing is gained from aski
 
 @dataclass(frozen=True)
 class Plan:
-    """How a set is run; `workers` None takes what suits the backend."""
+    """How a set is run; `workers` None takes what suits the backend, `beside` are more judges."""
 
     judge: str = DEFAULT
     seed: int = 0
     limit: int | None = None
     workers: int | None = None
+    beside: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {"judge": self.judge, "seed": self.seed, "limit": self.limit}
@@ -49,7 +51,7 @@ def run(
     out: str | Path,
     settings: Settings | None = None,
     *,
-    judge: str = DEFAULT,
+    judge: str | Sequence[str] = DEFAULT,
     seed: int = 0,
     limit: int | None = None,
     workers: int | None = None,
@@ -57,17 +59,20 @@ def run(
 ) -> Report:
     """Ask all questions of a home and write report.json, answers.jsonl and report.html to `out`.
 
-    Run again, it asks only what has changed or failed. `judge` names a grounder, `limit` draws a
+    Run again, it asks only what has changed or failed. `judge` names a grounder; of several the
+    first gives the figures, and the report says how far the others agree with it. `limit` draws a
     sample by `seed`. Raises EvalError for an empty home, a set without questions, or where every
     single question failed; what is wrong with single questions is in `data["left_out"]`.
     """
+    from eval.labelling import with_labels
     from eval.page import write_page
 
     found = load_questions(dataset)
     folder = Path(out).expanduser()
     with Chatbot.open(home, settings) as bot:
-        plan = Plan(judge, seed, limit, workers)
-        report = _run(bot, found, folder, plan, progress)
+        first, *beside = [judge] if isinstance(judge, str) else judge
+        plan = Plan(first, seed, limit, workers, tuple(beside))
+        report = with_labels(_run(bot, found, folder, plan, progress), folder)
         report.save(folder)
         write_page(report, folder, {p.id: p for p in bot.papers() if p.id in _needed(report)})
     return report
@@ -121,6 +126,7 @@ def _run(bot: Chatbot, found: QuestionSet, folder: Path, plan: Plan, progress: P
     drawn = set(sample([q.id for q in questions], plan.limit, plan.seed))
     questions = [q for q in questions if q.id in drawn]
     judge = judge_for(bot, plan.judge)
+    others = [judge_for(bot, name) for name in plan.beside]
     count = plan.workers or (1 if bot.settings.backend.name in _ALONE else 4)
     rows, again = ask_all(bot, questions, folder, progress, count)
     _all_failed(rows)
@@ -133,6 +139,7 @@ def _run(bot: Chatbot, found: QuestionSet, folder: Path, plan: Plan, progress: P
         "home": str(bot.home),
         "settings": {**shown(bot.settings), **plan.to_dict()},
         "judge": {"name": judge.name, "record": measured_record(judge.name, bot.settings)},
+        "judges_beside": [_beside(bot, rows, other) for other in others],
     }
     notes = _notes(rows, questions, changed, again)
     return Report(
@@ -171,6 +178,21 @@ def measured(bot: Chatbot, rows: Sequence[Row], judge: Judge, progress: Progress
         out.append({**row, "judged": dict(case.judged), "rows": numbers})
         progress("judging", done, len(rows))
     return out
+
+
+def _beside(bot: Chatbot, rows: Sequence[Row], other: Judge) -> dict[str, Any]:
+    """What another judge says of the same sentences, and its agreement with the first."""
+    first = [s["verdict"] for row in rows for s in row["judged"]["sentences"]]
+    second = [s["verdict"] for row in rows for s in judged(row["answer"], other)["sentences"]]
+    agreed = kappa(first, second)
+    return {
+        "name": other.name,
+        "record": measured_record(other.name, bot.settings),
+        "supported": second.count("supported") / len(second) if second else None,
+        "kappa": None if np.isnan(agreed) else round(agreed, 4),
+        "same": sum(a == b for a, b in zip(first, second, strict=True)),
+        "n": len(second),
+    }
 
 
 def question_of(row: Row) -> Question:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from eval.comparing import Comparison
@@ -47,10 +48,12 @@ def report_text(reports: Mapping[str, Report], width: int = 100) -> str:
         rows = [row for row in rows if set(row[1:]) != {"-"}]
         if rows:
             parts.append(table([[group, *reports], *rows]))
-    text = "\n\n".join([*(_headline(r, name) for name, r in reports.items()), *parts])
+    judges = dict.fromkeys(text for r in reports.values() for text in judges_text(r.data))
+    heads = (_headline(r, name) for name, r in reports.items())
+    text = "\n\n".join([*heads, *parts])
     if max(map(len, text.splitlines())) > width and len(reports) > 1:
         return "\n\n".join(report_text({name: r}, width) for name, r in reports.items())
-    return text
+    return "\n\n".join([text, *(fill(judge, max(width, 40)) for judge in judges)])
 
 
 def _headline(report: Report, name: str) -> str:
@@ -65,6 +68,42 @@ def _figure_of(report: Report, name: str) -> str:
     if not found or found["value"] is None:
         return "-"
     return f"{figure(Estimate(**found))} n={found['n']}"
+
+
+def judge_text(judge: Mapping[str, Any]) -> str:
+    """Who judged, and how that judge did on labels by people."""
+    record = "; ".join(_known(name, found) for name, found in judge["record"].items())
+    if not record:
+        record = "how well it judges was never measured: see footnoted eval grounders"
+    else:
+        record = f"on labels by people, {record}"
+    return f"Sentences were judged by the grounder '{judge['name']}': {record}."
+
+
+def judges_text(data: Mapping[str, Any]) -> list[str]:
+    """A sentence on each judge of a report."""
+    return [judge_text(data["judge"]), *map(beside_text, data.get("judges_beside", ()))]
+
+
+def beside_text(other: Mapping[str, Any]) -> str:
+    """How far another judge agrees with the first."""
+    agreed = "" if other["kappa"] is None else f", Cohen's kappa {other['kappa']:.2f}"
+    record = "; ".join(_known(name, found) for name, found in other["record"].items())
+    return (
+        f"The grounder '{other['name']}' gives the same verdict on {other['same']} of "
+        f"{other['n']} sentences{agreed}{f' (on labels by people, {record})' if record else ''}."
+    )
+
+
+def _known(name: str, found: Mapping[str, Any]) -> str:
+    how = [] if found.get("fit", "none") == "none" else [found["fit"]]
+    if "unseen" in found:
+        how.append(f"AUROC {found['unseen']['auroc']['value']:.2f} when fitted to other sets alone")
+    text = (
+        f"{name} AUROC {found['auroc']['value']:.2f}, balanced accuracy "
+        f"{found['balanced_accuracy']['value']:.2f}"
+    )
+    return f"{text} ({', '.join(how)})" if how else text
 
 
 def comparison_text(found: Comparison, most: int = 10) -> str:

@@ -31,6 +31,8 @@ def _answered(row: Row) -> list[tuple[float, str]]:
         if count := verdicts.count(verdict):
             faults.append((weight * count / len(verdicts), f"{count} sentences {verdict}"))
     if row["question"].get("answerable") is False:
+        if _first(row, "premises") == 1.0:
+            return faults
         sure = 10.0 * row["confidence"]
         return [*faults, (35.0 + sure, "answered what cannot be answered")]
     if _first(row, "quote_exactness") not in (None, 1.0):

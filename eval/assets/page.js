@@ -19,7 +19,7 @@ const FILTERS = {
   answered: (q) => !q.refusal,
   refused: (q) => q.refusal && q.refusal.kind !== "backend_failed",
   "wrongly-refused": (q) => q.refusal && q.answerable === true && q.refusal.kind !== "backend_failed",
-  "wrongly-answered": (q) => !q.refusal && q.answerable === false,
+  "wrongly-answered": (q) => !q.refusal && q.answerable === false && !q.corrected,
   unsound,
 };
 const ORDERS = {
@@ -95,6 +95,7 @@ function article(q) {
   box.append(make("div", q.why.length ? "why" : "fine", q.why.length ? q.why.join("; ") : "no fault found"));
   if (q.refusal) box.append(make("p", "", `Refused (${q.refusal.kind}): ${q.refusal.message}`));
   for (const s of q.sentences) box.append(sentence(s));
+  if (q.correction) box.append(make("div", "meta", `what is so: ${q.correction}`));
   if (q.facts.length) {
     const said = q.facts.map(([words, found]) => `${found ? "✓" : "✗ missing:"} ${words}`);
     box.append(make("div", "meta", `key facts: ${said.join("; ")}`));

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
+from eval.datasets import fetched
 from eval.datasets._lines import LeftOut, records
 from eval.errors import EvalError
 from rag.chunking import sentences
@@ -50,12 +51,16 @@ Loader = Callable[[Path], Iterator[Labelled]]
 def load_evidence(address: str) -> tuple[str, list[Labelled], list[LeftOut]]:
     """Read `FILE.jsonl` or `NAME:PATH`: its name, its examples, what was left out.
 
-    Raises EvalError for a name or a path that is not there, or where no example is left.
+    A known NAME without a path is fetched, where there is a network (see `fetched`). Raises
+    EvalError for a name or a path that is not there, or where no example is left.
     """
     name, _, rest = address.partition(":")
+    left: list[LeftOut] = []
     if rest and name.lower() in EVIDENCE:
         examples = list(_loader(name.lower())(_existing(rest)))
-        left: list[LeftOut] = []
+    elif not rest and name.lower() in EVIDENCE and not Path(address).exists():
+        examples = list(_loader(name.lower())(fetched.evidence(name.lower())))
+        name = f"{name}-{fetched.SPLIT}"
     elif rest and not Path(address).exists():
         raise EvalError(f"no loader is called '{name}'. Known: {', '.join(sorted(EVIDENCE))}.")
     else:

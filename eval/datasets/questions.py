@@ -1,7 +1,9 @@
 """Questions with what a right answer must have: JSONL, one object a line.
 
 `id`, `question`, and any of `turns`, `gold_papers` or `gold_titles`, `gold_sentences`,
-`key_facts`, `answer` (a reference in words), `answerable`, `type`.
+`key_facts`, `answer` (a reference in words), `answerable`, `type`. A question with a false premise
+has the type `false_premise` and, as `correction`, what is so instead. Where it is called answerable
+a right answer says that; where it is not, a refusal is as right as a correction.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from eval.datasets import fetched
 from eval.datasets._lines import LeftOut, objects
 from eval.errors import EvalError
 from rag.library import normalised_title
@@ -38,6 +41,7 @@ class Question:
     gold_sentences: tuple[str, ...] = ()
     key_facts: tuple[tuple[str, ...], ...] = ()
     answer: str = ""
+    correction: str = ""
     answerable: bool | None = None
     type: str = "other"
     line: int = 0
@@ -60,8 +64,9 @@ class QuestionSet:
 def load_questions(address: str | Path) -> QuestionSet:
     """Read questions from a JSONL file, `sample:`, a folder with `questions.jsonl`, or NAME:PATH.
 
-    A line that is malformed, has no question, or repeats an id is left out and told. Raises
-    EvalError where nothing is left.
+    A known NAME without a path is fetched, where there is a network (see `fetched`). A line that
+    is malformed, has no question, or repeats an id is left out and told. Raises EvalError where
+    nothing is left.
     """
     name, path, lines = _lines(address)
     kept: dict[str, Question] = {}
@@ -109,13 +114,14 @@ def _lines(
     address: str | Path,
 ) -> tuple[str, Path, Iterable[tuple[int, dict[str, Any]] | LeftOut]]:
     name, _, rest = str(address).partition(":")
-    if rest and name.lower() in QUESTIONS:
-        path = Path(rest).expanduser()
+    if name.lower() in QUESTIONS and (rest or not Path(address).exists()):
+        name = name.lower()
+        path = Path(rest).expanduser() if rest else fetched.questions(name)
         if not path.exists():
             raise EvalError(f"no such file or folder: {path}. Name the released {name}.")
-        module, _, function = QUESTIONS[name.lower()].partition(":")
+        module, _, function = QUESTIONS[name].partition(":")
         records = getattr(import_module(module), function)(path)
-        return name.lower(), path, enumerate(records, 1)
+        return name, path, enumerate(records, 1)
     path = _find(address)
     return _name(path), path, objects(path)
 
@@ -150,13 +156,14 @@ def _question(line: int, record: Mapping[str, Any]) -> Question | LeftOut:
         turns = turns[:-1]
     lists = {key: tuple(record.get(key) or ()) for key in _LISTS}
     facts = tuple(tuple([g] if isinstance(g, str) else g) for g in record.get("key_facts") or ())
-    answer = str(record.get("answer") or "")
+    answer, correction = (str(record.get(key) or "") for key in ("answer", "correction"))
     answerable = record.get("answerable")
-    if answerable is None and (any(lists.values()) or facts or answer):
+    if answerable is None and (any(lists.values()) or facts or answer or correction):
         answerable = True
     return Question(
         id=name, question=str(text), turns=tuple(turns), key_facts=facts, answer=answer,
-        answerable=answerable, type=str(record.get("type") or "other"), line=line, **lists,
+        correction=correction, answerable=answerable, type=str(record.get("type") or "other"),
+        line=line, **lists,
     )  # fmt: skip
 
 

@@ -34,7 +34,11 @@ def scifact(path: Path) -> Iterator[Labelled]:
 
 
 def check_covid(path: Path) -> Iterator[Labelled]:
-    """Wang et al., Check-COVID, Findings of ACL 2023: each claim against its whole abstract."""
+    """Wang et al., Check-COVID, Findings of ACL 2023: each claim against the sentences shown.
+
+    Not against the whole abstract: the same claim and abstract are there twice, once with a
+    sentence that decides, and once, labelled as not enough, with one that does not.
+    """
     folder = path if path.is_dir() else path.parent
     claims = path if path.is_file() else _one(folder, "Check-COVID_all.json")
     papers = {r["cord_id"]: r for r in _rows(_one(folder, "corpus.json"))}
@@ -43,15 +47,18 @@ def check_covid(path: Path) -> Iterator[Labelled]:
         if paper:
             label = _VERDICTS.get(claim["label"], "unsupported")
             group = str(claim["id"]).rpartition("_")[0]
-            yield Labelled(
-                claim["claim"], tuple(paper["abstract"]), label, "check-covid", paper["title"],
-                f"check-covid {group}",
-            )  # fmt: skip
+            shown = sorted({e["sent_index"] for e in claim["evidence_set"]})
+            evidence = tuple(paper["abstract"][i] for i in shown if i < len(paper["abstract"]))
+            if evidence:
+                yield Labelled(
+                    claim["claim"], evidence, label, "check-covid", paper["title"],
+                    f"check-covid {group}",
+                )  # fmt: skip
 
 
 def attributionbench(path: Path) -> Iterator[Labelled]:
     """Li et al., AttributionBench, Findings of ACL 2024: a claim against the pages it cites."""
-    file = path if path.is_file() else _one(path, "dev_all_subset_balanced.jsonl")
+    file = path if path.is_file() else _one(path, "dev_all_subset_balanced.jsonl", "test.jsonl")
     for row in _rows(file):
         evidence = [s for text in row["references"] for s in sentences(text)][:MOST_SENTENCES]
         label = "supported" if row["attribution_label"] == "attributable" else "unsupported"

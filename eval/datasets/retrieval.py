@@ -7,13 +7,16 @@ there is no `qrels_SPLIT.tsv`. `.gz` of each.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.datasets import fetched
 from eval.datasets._lines import LeftOut, first_file, records, rows
 from eval.errors import EvalError
 
+_NAME = re.compile(r"(?:beir[:/])?[a-z0-9-]+(?:/[a-z]+)?", re.IGNORECASE)  # as BEIR names its sets
 _SPLITS = ("test", "dev", "train")
 
 
@@ -31,9 +34,12 @@ class RetrievalSet:
 def load_retrieval(folder: str | Path, qrels: str | None = None) -> RetrievalSet:
     """Read a retrieval set; `qrels` is a file or a split, by default test, dev or train.
 
-    A query without a right paper is left out and told. Raises EvalError where files are missing.
+    A name that is no folder is fetched from BEIR, where there is a network. A query without a
+    right paper is left out and told. Raises EvalError where files are missing.
     """
     root = Path(folder).expanduser()
+    if not root.exists() and _NAME.fullmatch(str(folder)):
+        root = fetched.retrieval(str(folder))
     corpus = first_file(root, "corpus.jsonl")
     if corpus is None:
         raise EvalError(f"{root} has no corpus.jsonl. Name a folder of the BEIR layout.")

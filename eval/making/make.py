@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from eval.errors import EvalError
+from eval.judging import Judge, judge_for
 from eval.making import unanswerable
 from eval.making.by_model import by_model
 from eval.making.rules import Draft, drafts
 from rag import Chatbot
+from rag.chunking import sentences
 from rag.ingest import Progress, silent
 from rag.lexical import tokens
 from rag.types import Backend, Paper
@@ -62,8 +64,11 @@ def make(
     made = Made()
     wanted = n - round(n * UNANSWERABLE)
     source = by_model(model, papers) if model else _by_rules(papers)
-    kept = _answerable(bot, source, wanted, made, progress)
-    traps = _traps(bot, papers, kept, rng, n - wanted)
+    judge = judge_for(bot, bot.settings.answer.grounder) if model else None
+    kept = _answerable(bot, source, wanted, made, progress, judge=judge)
+    # The share holds also where the papers yield fewer than were asked for.
+    most = min(n - wanted, round(len(kept) * UNANSWERABLE / (1 - UNANSWERABLE)))
+    traps = _traps(bot, papers, kept, rng, most)
     made.questions = [draft.to_dict(f"made-{i}") for i, draft in enumerate(kept, 1)]
     for trap in _apart(traps, [q["question"] for q in made.questions], made):
         made.questions.append(trap.to_dict(f"made-{len(made.questions) + 1}"))
@@ -78,9 +83,15 @@ def _by_rules(papers: Iterable[Paper]) -> Iterator[Draft]:
 
 
 def _answerable(
-    bot: Chatbot, source: Iterable[Draft], wanted: int, made: Made, progress: Progress
+    bot: Chatbot,
+    source: Iterable[Draft],
+    wanted: int,
+    made: Made,
+    progress: Progress,
+    *,
+    judge: Judge | None = None,
 ) -> list[Draft]:
-    """Drafts that ask of their own paper, and no question twice."""
+    """Drafts that ask of their own paper, and no question twice; by `judge` what is grounded."""
     kept: list[Draft] = []
     for draft in source:
         if len(kept) >= wanted:
@@ -89,6 +100,8 @@ def _answerable(
             made.drop("much like another question")
         elif not any(hit.paper.id == draft.paper.id for hit in bot.search(draft.question, _FOUND)):
             made.drop("its own paper is not found for it")
+        elif judge and not _grounded(judge, draft):
+            made.drop("its paper does not support the answer")
         else:
             kept.append(draft)
             progress("making", len(kept), wanted)
@@ -129,6 +142,14 @@ def _apart(
         else:
             questions.append(trap.question)
             yield trap
+
+
+def _grounded(judge: Judge, draft: Draft) -> bool:
+    """Whether the question with its answer is at least in part what the abstract says."""
+    claim = f"{draft.question.rstrip('?')}: {draft.facts[0][0]}" if draft.facts else draft.question
+    found = sentences(draft.paper.abstract)
+    verdict = judge.judge(claim, found, [draft.paper.title] * len(found)).verdict
+    return verdict in ("supported", "partial")
 
 
 def near(question: str, others: Iterable[str]) -> bool:

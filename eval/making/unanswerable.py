@@ -56,17 +56,29 @@ _ELSEWHERE = (
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """A question that the papers do not answer; `about` is the paper it seems to be about."""
+    """A question that the papers do not answer; `about` is the paper it seems to be about.
+
+    `truth` is what that paper states where the question states something else, with its key facts:
+    a correction that cites it is as right as a refusal.
+    """
 
     question: str
     type: str
     about: Paper | None = None
+    truth: str = ""
+    facts: tuple[tuple[str, ...], ...] = ()
 
     def to_dict(self, name: str) -> dict[str, Any]:
-        about = {"about_title": self.about.title} if self.about else {}
-        return {
-            "id": name, "question": self.question, "answerable": False, "type": self.type, **about,
+        found: dict[str, Any] = {
+            "id": name, "question": self.question, "answerable": False, "type": self.type,
         }  # fmt: skip
+        if self.about:
+            found["about_title"] = self.about.title
+        if self.about and self.type == "false_premise":
+            found["gold_papers"] = [self.about.id]
+        if self.truth:
+            found |= {"correction": self.truth, "key_facts": [list(group) for group in self.facts]}
+        return found
 
 
 def other_field(rng: random.Random) -> Iterator[Trap]:
@@ -97,14 +109,16 @@ def _swapped_number(draft: Draft, rng: random.Random) -> Iterator[Trap]:
     plain = re.sub(r"[^\d.]", "", draft.number).strip(".")
     if not plain or ("How many" not in draft.question and "%" not in draft.number):
         return
-    value = float(plain) * rng.choice((0.4, 0.6, 1.7, 2.3))
+    share = float(plain) <= 100 and ("%" in draft.number or "percent" in draft.number)
+    factors = [f for f in (0.4, 0.6, 1.7, 2.3) if not share or float(plain) * f < 100]
+    value = float(plain) * rng.choice(factors)
     wrong = f"{value:.1f}" if "." in plain else f"{max(2, round(value))}"
     unit = re.sub(r"^[\d.,\s]+", "", draft.number)
     stated = any(form in draft.paper.abstract.lower() for form in accepted(f"{wrong}{unit}"))
     if not stated:
         yield Trap(
             f"{draft.question.rstrip('?')}, and why is it {wrong}{unit}?",
-            "false_premise", draft.paper,
+            "false_premise", draft.paper, draft.sentence, draft.facts,
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from eval.metrics.answers import (
     all_key_facts,
     answer_relevance,
+    denies,
     gold_sentence_recall,
     key_facts_found,
     token_f1,
@@ -45,6 +46,7 @@ __all__ = [
     "citation_precision",
     "citation_recall",
     "cites_gold",
+    "denies",
     "excess_aurc",
     "gold_sentence_recall",
     "key_facts_found",

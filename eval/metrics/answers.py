@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _MARKERS = re.compile(r"\s*\[\d+\]")
+_DENIALS = re.compile(
+    r"\b(?:not|no|never|none|neither|nor|without|cannot|\w+n't|instead|rather|contrary|otherwise|"
+    r"in fact|actually|in truth|premise|incorrect|wrong|mistaken|differs?)\b",
+    re.IGNORECASE,
+)
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -54,6 +59,15 @@ def gold_sentence_recall(quotes: Sequence[str], gold: Sequence[str]) -> float | 
         return None
     folded = [_fold(quote) for quote in quotes]
     return sum(any(_same(_fold(wanted), quote) for quote in folded) for wanted in gold) / len(gold)
+
+
+def denies(text: str) -> bool:
+    """Whether the first sentence says that something is not so: what a correction begins with.
+
+    A list of words, no understanding: it tells a correction from an answer that plays along.
+    """
+    first = re.split(r"(?<=[.!?])\s", text.strip(), maxsplit=1)[0]
+    return bool(_DENIALS.search(first))
 
 
 def answer_relevance(question: NDArray[np.float32], answer: NDArray[np.float32]) -> float:

@@ -49,6 +49,19 @@ def test_a_clear_gain_is_better_and_slower_is_worse():
     assert found.frame().loc["right", "verdict"] == "better"
 
 
+def test_the_verdict_does_not_pay_for_the_figures_beside_it():
+    """Six of thirty gained: p is 0.01 for the figure asked about, twice that beside another."""
+    last = row("no", 1.0, refused=True, answerable=False)
+    a = report([*(row(f"q{i}", float(i >= 6)) for i in range(29)), last])
+    b = report([*(row(f"q{i}", 1.0) for i in range(29)), last])
+    found = compare(a, b)
+    right = found.metrics["right"]
+    assert right.p == right.difference.p_t < 0.05
+    assert right.verdict == "better"
+    aside = compare(a, b, primary="seconds_p50").metrics["right"]
+    assert aside.p > aside.difference.p_t
+
+
 def test_the_same_run_twice_shows_no_difference():
     a = report([row(f"q{i}", float(i % 2)) for i in range(10)])
     found = compare(a, a)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
@@ -18,6 +19,7 @@ from eval.making.rules import Draft, accepted, drafts, gives_away, name_of
 from eval.report import Report
 from rag import Chatbot, Settings, cli
 from rag.backends.scripted import ScriptedBackend
+from rag.ground import Judgement
 from rag.types import Paper
 
 FAST = {"embedding.name": "hashing", "store.name": "memory"}
@@ -72,6 +74,16 @@ def test_what_is_not_stated_is_not_in_the_abstract():
         assert trap.to_dict("t")["answerable"] is False
 
 
+def test_a_false_premise_carries_what_is_so_instead():
+    (trap, *_) = unanswerable.false_premise(list(drafts(LANTERN)), random.Random(1))
+    row = trap.to_dict("t")
+    assert row["answerable"] is False
+    assert row["gold_papers"] == [LANTERN.id]
+    assert row["correction"] in LANTERN.abstract
+    assert any(fact in row["correction"].lower() for fact in row["key_facts"][0])
+    assert "gold_papers" not in unanswerable.Trap("q?", "not_stated", LANTERN).to_dict("t")
+
+
 def test_a_false_premise_names_a_number_that_is_not_there():
     some = list(drafts(LANTERN))
     traps = list(unanswerable.false_premise(some, random.Random(1)))
@@ -79,6 +91,15 @@ def test_a_false_premise_names_a_number_that_is_not_there():
     for trap in traps:
         number = trap.question.rpartition("why is it ")[2].rstrip("?")
         assert number not in LANTERN.abstract
+
+
+@pytest.mark.parametrize("number", ["2%", "83.0%", "100 percent", "340%", "7"])
+def test_a_swapped_share_stays_one(number):
+    draft = Draft("How many cats?", "number", LANTERN, "x", ((number,),), number)
+    for seed in range(8):
+        for trap in unanswerable._swapped_number(draft, random.Random(seed)):
+            wrong = float(re.search(r"why is it ([\d.]+)", trap.question)[1])
+            assert wrong < 100 or float(re.match(r"[\d.]+", number)[0]) > 100
 
 
 @pytest.fixture
@@ -130,6 +151,17 @@ def test_a_model_is_kept_to_what_stands_there(home):
     made = make(home, 4, model=ScriptedBackend(reply))
     assert {q["gold_papers"][0] for q in made.questions if q["answerable"]} == {"p0"}
     assert sum(q["answerable"] for q in made.questions) == 2
+
+
+def test_what_a_model_asks_must_be_grounded(home, monkeypatch):
+    """Its answer stands in the abstract, but not as an answer to that."""
+    reply = "How many modules does TapeDB hold? | 17"
+    monkeypatch.setattr(
+        "rag.ground.LexicalGrounder.judge", lambda *_: Judgement("contradicted", 0.1, None)
+    )
+    made = make(home, 4, model=ScriptedBackend(reply))
+    assert made.dropped["its paper does not support the answer"] == 1
+    assert not any(q["answerable"] for q in made.questions)
 
 
 def test_nearness():

@@ -180,3 +180,10 @@ def test_auroc_and_balanced_accuracy_equal_scikit_learn(pairs):
     assert metrics.balanced_accuracy(said, positive) == pytest.approx(
         balanced_accuracy_score(positive, said)
     )
+
+
+def test_denies_looks_at_how_an_answer_begins():
+    assert metrics.denies("The abstract says otherwise: it takes 45 s.")
+    assert metrics.denies("It isn't slower. It is faster.")
+    assert not metrics.denies("It takes 45 s. That is not much.")
+    assert not metrics.denies("")

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval import plots
-from eval.page import judge_text, page
+from eval.page import page
 from eval.report import Report
 from eval.runner import figures
+from eval.text import judge_text
 from eval.worst import badness
 from rag.types import Paper
 
@@ -105,7 +106,11 @@ def test_worst_first():
 def test_the_judge_is_named_with_its_record():
     assert "never measured" in judge_text({"name": "x", "record": {}})
     record = {"scifact": {"auroc": {"value": 0.761}, "balanced_accuracy": {"value": 0.7}}}
-    assert "scifact AUROC 0.76, balanced accuracy 0.70" in judge_text(
+    text = judge_text({"name": "x", "record": record})
+    assert "by the grounder 'x'" in text
+    assert "scifact AUROC 0.76, balanced accuracy 0.70." in text
+    record["scifact"] |= {"fit": "cross-validated", "unseen": {"auroc": {"value": 0.7}}}
+    assert "0.70 (cross-validated, AUROC 0.70 when fitted to other sets alone)" in judge_text(
         {"name": "x", "record": record}
     )
 

@@ -12,6 +12,7 @@ from eval.asking import ask_all, read_rows
 from eval.datasets import Question, load_questions
 from eval.errors import EvalError
 from eval.judging import Judge, judge_for, judged
+from eval.labelling import label, save_correction
 from eval.measures import Case, measures, right
 from eval.outputs import failures, junit, markdown
 from eval.record import measured_record
@@ -255,6 +256,58 @@ def test_right_means_all_that_is_asked_for():
     assert right(case(Question("3", "x"))) is None
 
 
+def test_a_false_premise_may_be_refused_or_corrected():
+    """A question that was made so is right either way; one with a correction must say it."""
+    value = {name: measures()[name].of for name in ("premises", "refusal_recall", "right")}
+    facts = (("45 s",),)
+    made = Question("1", "x", (), ("p",), key_facts=facts, answerable=False, type="false_premise")
+    said = case(made, text="It takes 45 s.", cited=["p"])
+    assert (value["premises"](said), value["refusal_recall"](said), right(said)) == (1, None, 1)
+    assert value["right"](said) is None  # of questions that can be answered
+    for wrong in (case(made, text="It is 90 s.", cited=["p"]), case(made, text="45 s", cited="o")):
+        assert (value["premises"](wrong), value["refusal_recall"](wrong)) == (0, 0)
+    refused = case(made, refused=True)
+    assert (value["premises"](refused), value["refusal_recall"](refused)) == (1, 1)
+
+    named = Question("2", "x", (), ("p",), answerable=False, type="false_premise")
+    assert value["premises"](case(named, text="P does not build on it.", cited=["p"])) == 1
+    assert value["premises"](case(named, text="P is a tape. It is not big.", cited=["p"])) == 0
+
+    written = Question("3", "x", (), ("p",), key_facts=facts, answerable=True,
+                       correction="It is faster.", type="false_premise")  # fmt: skip
+    assert value["premises"](case(written, text="It takes 45 s.", cited=["p"])) == 1
+    assert value["premises"](case(written, refused=True)) == 0
+    assert value["premises"](case(Question("4", "x", answerable=True))) is None
+
+
+def test_questions_with_a_false_premise_are_a_type_of_their_own(small):
+    rows = [
+        {"id": "f", "question": "Why does Lantern need 90 seconds to answer a query?",
+         "type": "false_premise", "correction": "It answers a query in 45 seconds.",
+         "gold_papers": ["p1"], "key_facts": [["45 seconds"]], "answerable": True},
+        {"id": "g", "question": "How does Counting whales build on Lantern?", "answerable": False,
+         "type": "false_premise", "gold_papers": ["p2"]},
+    ]  # fmt: skip
+    small.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = [PAPERS[0][1].split(". ")[1] + " [1]", "NOT IN THE SOURCES"]
+    report = go(small, flags={**says(*said), **ANSWER_ALL})
+    found = report.data["by_type"]["false_premise"]
+    assert found["n"] == 2
+    assert found["metrics"]["premises"]["value"] == 1.0
+    assert report.rows[0]["question"]["correction"] == "It answers a query in 45 seconds."
+
+
+def test_a_question_is_embedded_once(small):
+    """For the answer, and for how sure it was."""
+    asked = []
+    with Chatbot.open(small.parent / "home", Settings.load(None, FAST, {})) as bot:
+        embedder = bot._collection.embedder
+        embed = embedder.embed_query
+        embedder.embed_query = lambda texts: asked.extend(texts) or embed(texts)
+        ask_all(bot, [Question("1", "What is Lantern?")], small.parent / "once", silent)
+    assert asked == ["What is Lantern?"]
+
+
 def test_every_measure_is_registered_and_titled():
     found = measures()
     assert len({m.title for m in found.values()}) == len(found)
@@ -265,6 +318,49 @@ def test_a_question_comes_back_from_its_row(small):
     question = load_questions(small).questions[1]
     back = question_of({"question": json.loads(json.dumps(question.to_dict()))})
     assert back.to_dict() == question.to_dict()
+
+
+def test_of_several_judges_the_first_counts_and_agreement_is_shown(small, monkeypatch):
+    report = go(small, flags=ANSWER_ALL, judge=["lexical", "eval.floors:AlwaysSupported"])
+    (other,) = report.data["judges_beside"]
+    assert report.data["judge"]["name"] == "lexical"
+    assert (other["supported"], other["same"]) == (1.0, other["n"])
+    assert other["kappa"] is None  # quotes, all of which are supported: no chance to disagree
+    said = f"gives the same verdict on {other['n']} of {other['n']} sentences"
+    assert said in report_text({"": report})
+    assert said in markdown({"": report}, [])
+    assert said in (report.folder / "report.html").read_text()
+    # One that denies every other sentence agrees no more than by chance.
+    (small.parent / "grim.py").write_text(
+        "from eval.floors import AlwaysSupported\n"
+        "from rag.ground import Judgement\n"
+        "class Grim(AlwaysSupported):\n"
+        "    def judge(self, claim, evidence, contexts=()):\n"
+        "        if 'tapes' in claim:\n"
+        "            return Judgement('unsupported', 0.1, None)\n"
+        "        return super().judge(claim, evidence)\n"
+    )
+    monkeypatch.syspath_prepend(small.parent)
+    apart = go(small, flags=ANSWER_ALL, judge=["lexical", "grim:Grim"])
+    (other,) = apart.data["judges_beside"]
+    assert 0 < other["same"] < other["n"]
+    assert "Cohen's kappa 0.00" in report_text({"": apart})
+
+
+def test_labels_by_hand_stay_with_a_run_that_is_made_again(small):
+    """And with the sentence they were given for: another sentence has none."""
+    report = go(small, flags=ANSWER_ALL)
+    folder = report.folder
+    assert "labelled" not in report.data
+    label(folder, 2, 0, lambda _: "u", lambda _: None)
+    found = save_correction(folder)
+    assert found["labels"] == {"value": 0.0, "n": 2}
+    html = (folder / "report.html").read_text()
+    assert "By 2 labels by hand, the share of supported sentences is" in html
+    assert "It answers a query in 45 seconds" in html
+    assert go(small, flags=ANSWER_ALL).data["labelled"]["labels"]["n"] == 2
+    other = go(small, flags={**says("Lantern searches by cluster. [1]"), **ANSWER_ALL})
+    assert other.data["labelled"]["labels"]["n"] == 0
 
 
 # --- for machines and notebooks
