@@ -103,9 +103,12 @@ class Draft:
 
     def messages(self, hits: Sequence[Hit], writer: Backend, chosen: Settings) -> list[Message]:
         """What the backend is asked, within the window of its model."""
+        # Where names took the place of "the second one", the bare words choose no sentence.
+        kept = self.standalone.endswith(self.question.strip())
+        newest = self.question if kept else self.standalone
         if not getattr(writer, "writes", True):
-            return prompt.build(self.standalone, hits, self.question)
-        return prompt.fitted(self.standalone, hits, self.question, writer, chosen.backend)
+            return prompt.build(self.standalone, hits, newest)
+        return prompt.fitted(self.standalone, hits, newest, writer, chosen.backend)
 
     def read(self, pieces: Iterator[str]) -> Iterator[str]:
         """Pass on what a backend writes, and remember it and the tokens that it took."""

@@ -82,7 +82,7 @@ def test_the_hash_follows_the_words(tmp_path, monkeypatch):
     [
         "How fast is it?",
         "And its recall?",
-        "What about DiskANN?",
+        "What about recall?",
         "Do they publish their code?",
         "Is that faster than a flat index?",
         "Why does that help?",
