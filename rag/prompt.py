@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent.parent / "prompts"
 NO_ANSWER = "NOT IN THE SOURCES"
 
 _LABEL = re.compile(r"^(?:[-*>]\s*)?(?:(?:standalone |rewritten |last )?question\s*:\s*)", re.I)
+_FRAME = 16  # tokens that a chat template may put around a message
 _TOLD = 6  # turns that a model is shown
 _LONGEST = 300  # characters of a question
 
@@ -66,15 +67,20 @@ def fitted(
     The window is that of the settings, else what the writer knows of itself; the answer may take
     `max_tokens` of it. The best source always stays: a model too small for that says so itself.
     """
-    limit = settings.window or getattr(writer, "window", None)
-    room = settings.max_tokens
-    count = getattr(writer, "count", None) or _about
     messages = build(question, hits, newest)
     kept = len(hits)
-    while limit and kept > 1 and sum(count(m.content) for m in messages) + room > limit:
+    while kept > 1 and not _fits(messages, writer, settings):
         kept -= 1
         messages = build(question, hits[:kept], newest)
     return messages
+
+
+def _fits(messages: Sequence[Message], writer: Backend, settings: BackendSettings) -> bool:
+    limit = settings.window or getattr(writer, "window", None)
+    if not limit:
+        return True
+    count = getattr(writer, "count", None) or _about
+    return settings.max_tokens + sum(count(m.content) + _FRAME for m in messages) <= limit
 
 
 def _about(text: str) -> int:
@@ -82,11 +88,27 @@ def _about(text: str) -> int:
     return len(text) // 3 + 8
 
 
-def condensing(question: str, history: Sequence[Turn]) -> list[Message]:
-    """The messages that ask for `question` in words that need no `history`."""
+def condensing(
+    question: str,
+    history: Sequence[Turn],
+    writer: Backend | None = None,
+    settings: BackendSettings | None = None,
+) -> list[Message]:
+    """The messages that ask for `question` in words that need no `history`.
+
+    Of a conversation too long for the model's window the oldest turns are left out, each whole.
+    """
+    turns = list(history[-_TOLD:])
+    messages = _retold(question, turns)
+    while writer and settings and len(turns) > 1 and not _fits(messages, writer, settings):
+        turns = turns[1:]
+        messages = _retold(question, turns)
+    return messages
+
+
+def _retold(question: str, turns: Sequence[Turn]) -> list[Message]:
     told = "\n".join(
-        f"Question: {question_of(turn)}\nAnswer: {_answer_of(turn)}".rstrip()
-        for turn in history[-_TOLD:]
+        f"Question: {question_of(turn)}\nAnswer: {_answer_of(turn)}".rstrip() for turn in turns
     )
     content = f"{told}\n\nLast question: {question}"
     return [Message("system", template("condense")), Message("user", content, question=question)]

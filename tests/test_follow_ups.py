@@ -14,10 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag import prompt
-from rag._answering import Draft
 from rag._follow_ups import condense, leans
-from rag.backends.scripted import ScriptedBackend
-from rag.config import Settings
 from rag.lexical import LexicalIndex
 from rag.types import Paper
 
@@ -104,14 +101,6 @@ def test_of_another_the_same_is_asked() -> None:
     assert condense("What about DiskANN?", than) == "Is DiskANN faster than MUVERA?"
     two = ["Do SPANN and MUVERA differ?"]
     assert condense("What about DiskANN?", two) == f"{two[0]} What about DiskANN?"
-
-
-def test_a_backend_that_quotes_is_asked_with_names_where_there_are_some() -> None:
-    writer = ScriptedBackend("So [1].")
-    named = Draft("The second one?", "Lapwing?", "scripted").messages([], writer, Settings())
-    assert named[-1].question == "Lapwing?"
-    alone = Draft("Why?", "Is Lapwing small? Why?", "scripted").messages([], writer, Settings())
-    assert alone[-1].question == "Why?"
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=40), min_size=1, max_size=4))
