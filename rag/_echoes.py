@@ -19,6 +19,7 @@ from rag.lexical import tokens
 from rag.types import Paper
 
 _AGAIN = 0.25  # of a question's words, by rarity: what an asking sentence shares to be a copy
+BORNE_OUT = 0.2  # of a title's words in its abstract, or its cosine: all of 150 titles, no order
 _COPY = 0.8  # of the words of both: what a sentence without a question mark must share
 _RUN = 4  # words of a question that are told from chance where they stand in a row
 _K1 = 1.2  # as in BM25: how soon a word said again adds nothing
@@ -37,21 +38,28 @@ Rarity = Callable[[str], float]
 def without_echoes(question: str, paper: Paper, rarity: Rarity) -> Paper | None:
     """The paper without what asks the question again; None where there is no such thing.
 
-    `rarity` weighs stemmed words. Text that asks nothing is a query of its own kind: copies of it
-    are what is looked for.
+    `rarity` weighs stemmed words. A title that asks is a copy only where the abstract is about
+    something else: `Ranker` asks the vectors about those that share no words. Text that asks
+    nothing is a query of its own kind: copies of it are what is looked for.
     """
     if not _ASKS.match(question):
         return None
     weight = {word: rarity(word) for word in tokens(question)}
     title = _rest(paper.title, question, weight, rarity)
     abstract = _rest(paper.abstract, question, weight, rarity)
+    said = paper.abstract if abstract is None else abstract
+    if title is not None and borne_out(weight, said):
+        title = None
     if title is None and abstract is None:
         return None
-    return replace(
-        paper,
-        title=paper.title if title is None else title,
-        abstract=paper.abstract if abstract is None else abstract,
-    )
+    return replace(paper, title=paper.title if title is None else title, abstract=said)
+
+
+def borne_out(weight: dict[str, float], abstract: str) -> bool:
+    """Whether an abstract speaks of what its title asks: many a paper's title is a question."""
+    held = set(tokens(abstract))
+    share = sum(rare for word, rare in weight.items() if word in held)
+    return share >= BORNE_OUT * (sum(weight.values()) or 1.0)
 
 
 def word_share(question: str, before: str, after: str, rarity: Rarity) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rag import rank
 from rag._codes import Question, codes_key
-from rag._echoes import without_echoes, word_share
+from rag._echoes import BORNE_OUT, without_echoes, word_share
 from rag.chunking import chunks, context_text
 from rag.config import RankSettings
 from rag.embedding import Embedder, has_tokens
@@ -89,10 +89,19 @@ class Ranker:
         found: dict[str, tuple[Hit, View]] = {}
         for hit in hits:
             rest = without_echoes(text, hit.paper, lexical.rarity)
-            if rest is not None:
-                view = self._view(rest, question)
+            view = None if rest is None else self._fairly(hit.paper, rest, question)
+            if view is not None:
                 found[hit.paper.id] = (self._lowered(hit, view, text, lexical, mode), view)
         return found
+
+    def _fairly(self, paper: Paper, rest: Paper, question: Question | None) -> View | None:
+        """How the rest is seen; its title is a part of it where the abstract is about the same."""
+        view = self._view(rest, question)
+        if rest.title == paper.title or view.cosine < BORNE_OUT:
+            return view
+        if rest.abstract == paper.abstract:
+            return None
+        return self._view(replace(rest, title=paper.title), question)
 
     def _view(self, rest: Paper, question: Question | None) -> View:
         parts = chunks(rest) or [Chunk("", rest.id, "", 0, 0)]

@@ -32,6 +32,7 @@ def rest(question: str, title: str, abstract: str) -> tuple[str, str] | None:
         ("A note", f"{ASKED} Nobody knows.", ("A note", "Nobody knows.")),
         (ASKED, "Nobody knows.", ("", "Nobody knows.")),
         (ASKED.rstrip("?"), "Nobody knows.", ("", "Nobody knows.")),
+        (ASKED, f"{ASKED} {STATED}", (ASKED, STATED)),
         ("A note", f"{ASKED} " * 5 + "Nobody knows.", ("A note", "Nobody knows.")),
         ("A note", f"“{ASKED}” Nobody knows.", ("A note", "Nobody knows.")),
         (
@@ -46,8 +47,8 @@ def rest(question: str, title: str, abstract: str) -> tuple[str, str] | None:
         ),
         (
             "How much is a noisy vector worth? Laws for Kestrel",
-            "How much memory does Kestrel need? It needs 16 GB.",
-            ("Laws for Kestrel", "It needs 16 GB."),
+            "How much memory does Kestrel need? That depends.",
+            ("Laws for Kestrel", "That depends."),
         ),
         (ASKED, ASKED, ("", "")),
     ],
@@ -67,6 +68,8 @@ def test_a_question_named_in_a_sentence_is_cut_out_of_it() -> None:
         (ASKED, "Kestrel: an index on disk", STATED),
         ("Does Kestrel beat Lapwing?", "Kestrel", "Kestrel beats Lapwing."),
         (ASKED, "A note", "What keeps Kestrel fast is its lists on disk."),
+        (ASKED, ASKED, STATED),
+        ("Is attention all you need?", "Is Attention All You Need?", "Attention is not enough."),
         (ASKED, "A note", "How do penguins sleep? They stand."),
         # A statement that is pasted, whole or in part, to find where it stands.
         ("It needs 16 GB of memory for a billion vectors.", "Kestrel", STATED),
