@@ -38,21 +38,24 @@ Rarity = Callable[[str], float]
 def without_echoes(question: str, paper: Paper, rarity: Rarity) -> Paper | None:
     """The paper without what asks the question again; None where there is no such thing.
 
-    `rarity` weighs stemmed words. A title that asks is a copy only where the abstract is about
-    something else: `Ranker` asks the vectors about those that share no words. Text that asks
-    nothing is a query of its own kind: copies of it are what is looked for.
+    `rarity` weighs stemmed words. A title that asks is a copy only where the abstract asks too, or
+    is about something else: `Ranker` asks the vectors about those that share no words. Text that
+    asks nothing is a query of its own kind: copies of it are what is looked for.
     """
     if not _ASKS.match(question):
         return None
     weight = {word: rarity(word) for word in tokens(question)}
     title = _rest(paper.title, question, weight, rarity)
     abstract = _rest(paper.abstract, question, weight, rarity)
-    said = paper.abstract if abstract is None else abstract
-    if title is not None and borne_out(weight, said):
+    if abstract is None and title is not None and borne_out(weight, paper.abstract):
         title = None
     if title is None and abstract is None:
         return None
-    return replace(paper, title=paper.title if title is None else title, abstract=said)
+    return replace(
+        paper,
+        title=paper.title if title is None else title,
+        abstract=paper.abstract if abstract is None else abstract,
+    )
 
 
 def borne_out(weight: dict[str, float], abstract: str) -> bool:

@@ -95,13 +95,10 @@ class Ranker:
         return found
 
     def _fairly(self, paper: Paper, rest: Paper, question: Question | None) -> View | None:
-        """How the rest is seen; its title is a part of it where the abstract is about the same."""
+        """How the rest is seen; None where no more is left out than a title that fits its text."""
         view = self._view(rest, question)
-        if rest.title == paper.title or view.cosine < BORNE_OUT:
-            return view
-        if rest.abstract == paper.abstract:
-            return None
-        return self._view(replace(rest, title=paper.title), question)
+        fits = rest.abstract == paper.abstract and view.cosine >= BORNE_OUT
+        return None if fits else view
 
     def _view(self, rest: Paper, question: Question | None) -> View:
         parts = chunks(rest) or [Chunk("", rest.id, "", 0, 0)]

@@ -32,7 +32,7 @@ def rest(question: str, title: str, abstract: str) -> tuple[str, str] | None:
         ("A note", f"{ASKED} Nobody knows.", ("A note", "Nobody knows.")),
         (ASKED, "Nobody knows.", ("", "Nobody knows.")),
         (ASKED.rstrip("?"), "Nobody knows.", ("", "Nobody knows.")),
-        (ASKED, f"{ASKED} {STATED}", (ASKED, STATED)),
+        (ASKED, f"{ASKED} {STATED}", ("", STATED)),
         ("A note", f"{ASKED} " * 5 + "Nobody knows.", ("A note", "Nobody knows.")),
         ("A note", f"“{ASKED}” Nobody knows.", ("A note", "Nobody knows.")),
         (
