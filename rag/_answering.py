@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rag import prompt, refuse
 from rag.config import Settings
-from rag.errors import BackendError, ConfigError
+from rag.errors import BackendError, BackendInterrupted, ConfigError
 from rag.library import Library
 from rag.types import Answer, Backend, Filters, Hit, Message, Paper, Refusal, Usage
 
@@ -62,7 +62,8 @@ def condensed(
     if not (history and writes and prompt.leans(draft.question)):
         return by_rules
     try:
-        said = "".join(writer.complete(prompt.condensing(draft.question, history)))
+        asked = prompt.condensing(draft.question, history, writer, settings.backend)
+        said = "".join(writer.complete(asked))
     except BackendError:  # the answer itself will tell what is wrong with the backend
         return by_rules
     return prompt.condensation(said, draft.question, history) or by_rules
@@ -99,13 +100,21 @@ class Draft:
         self.text = ""
         self.interrupted: str | None = None
         self.usage = Usage()
+        self._told = ""
+        self._count: Callable[[str], int] | None = None
         self.clock = Clock()
 
     def messages(self, hits: Sequence[Hit], writer: Backend, chosen: Settings) -> list[Message]:
         """What the backend is asked, within the window of its model."""
+        # Where names took the place of "the second one", the bare words choose no sentence.
+        kept = self.standalone.endswith(self.question.strip())
+        newest = self.question if kept else self.standalone
         if not getattr(writer, "writes", True):
-            return prompt.build(self.standalone, hits, self.question)
-        return prompt.fitted(self.standalone, hits, self.question, writer, chosen.backend)
+            return prompt.build(self.standalone, hits, newest)
+        messages = prompt.fitted(self.standalone, hits, newest, writer, chosen.backend)
+        self._told = "\n\n".join(message.content for message in messages)
+        self._count = getattr(writer, "count", None)
+        return messages
 
     def read(self, pieces: Iterator[str]) -> Iterator[str]:
         """Pass on what a backend writes, and remember it and the tokens that it took."""
@@ -113,12 +122,24 @@ class Draft:
             try:
                 piece = next(pieces)
             except StopIteration as end:
-                self.usage = end.value if isinstance(end.value, Usage) else Usage()
+                self.usage = self._spent(end.value)
                 return
+            except BackendInterrupted as error:
+                self.usage = self._spent(error.usage)
+                raise
             if not self.text:
                 self.clock.laps["first_token"] = self.clock.since_start()
             self.text += piece
             yield piece
+
+    def _spent(self, told: object) -> Usage:
+        """What the server told; else what the model's tokenizer counts; else 0, for not known."""
+        if isinstance(told, Usage) and told != Usage():
+            return told
+        if self._count is not None:
+            with suppress(Exception):  # a count is no reason to lose an answer
+                return Usage(self._count(self._told), self._count(self.text))
+        return Usage()
 
     def refuse(self, refusal: Refusal, hits: Sequence[Hit] = ()) -> Answer:
         return self.answer(text=refusal.message, refusal=refusal, nearest=refuse.nearest(hits))

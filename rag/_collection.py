@@ -95,18 +95,16 @@ class Collection:
     def search(
         self, text: str, asked: Question | None, k: int, filters: Filters | None, mode: Mode
     ) -> list[Hit]:
-        """Search, and reorder the first hits where both sides were asked."""
+        """Search, and reorder the first hits: copies of the question count nothing."""
         index, library = self.index(vectors=mode != "lexical"), self.library()
         settings, vector = self.settings.retrieval, None if asked is None else asked.vector
         retriever = Retriever(
             index, library, candidates=settings.candidates, dense_weight=settings.dense_weight
         )
         with one_thread():
-            if mode != "hybrid" or asked is None or k < 1 or not self._ranker.wanted:
-                return retriever.search(text, vector, k, filters, mode)
-            depth = max(k, self.settings.rank.depth)
+            depth = max(k, self.settings.rank.depth) if k > 0 else 0
             hits = retriever.search(text, vector, depth, filters, mode)
-            return self._ranker.rank(text, asked, hits, index, library)[:k]
+            return self._ranker.rank(text, asked, hits, index, library, mode=mode)[:k]
 
     def question(self, text: str) -> Question:
         """The question's vectors; the encoder reads no more of a long one than its beginning."""
@@ -201,4 +199,5 @@ class Collection:
 
     @cached_property
     def _ranker(self) -> Ranker:
-        return Ranker(self.settings.rank, self.embedder.fingerprint)
+        weight = self.settings.retrieval.dense_weight
+        return Ranker(self.settings.rank, self.embedder, weight)

@@ -8,18 +8,22 @@ environment. An unknown key fails here, with the keys that exist, and never late
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 
 from rag.errors import ConfigError
 from rag.types import Mode, Policy
 
 ENV_PREFIX = "FOOTNOTED_"
 FILE_NAME = "footnoted.toml"
+# Names of arguments whose values are written down nowhere.
+SECRET_NAME = re.compile(r"(^|[_-])(key|token|secret|password|authorization)$", re.IGNORECASE)
+_USER = re.compile(r"//[^/@]*@")
 Precision = Literal["auto", "float32", "bfloat16"]
 _NOT_SETTINGS = {"FOOTNOTED_HOME", "FOOTNOTED_CONFIG", "FOOTNOTED_DEBUG"}
 
@@ -73,7 +77,7 @@ class BackendSettings(_Section):
 
     name: str = "extractive"
     model: str | None = None
-    base_url: str | None = None
+    base_url: str | None = Field(None, repr=False)
     api_key: SecretStr | None = None
     temperature: float = 0.0
     max_tokens: int = Field(800, ge=1)
@@ -83,7 +87,15 @@ class BackendSettings(_Section):
     retries: int = Field(2, ge=0)
     window: int | None = Field(None, ge=256)
     llm: str | None = None
-    llm_kwargs: dict[str, Any] = Field(default_factory=dict)
+    llm_kwargs: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @field_serializer("llm_kwargs")
+    def _masked_arguments(self, given: dict[str, Any]) -> dict[str, Any]:
+        return _masked(given)
+
+    @field_serializer("base_url")
+    def _masked_address(self, given: str | None) -> str | None:
+        return given and _USER.sub("//***@", given.partition("?")[0])
 
 
 class AnswerSettings(_Section):
@@ -203,6 +215,17 @@ class Settings(_Section):
                 "answer": self.answer.model_copy(update=rule),
             }
         )
+
+
+def _masked(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _masked(value)
+        if isinstance(value, Mapping)
+        else "**********"
+        if SECRET_NAME.search(str(name))
+        else value
+        for name, value in arguments.items()
+    }
 
 
 def _find_file(home: str | Path | None, env: Mapping[str, str]) -> Path | None:

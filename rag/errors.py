@@ -98,4 +98,9 @@ class BackendRefused(BackendError):
 
 
 class BackendInterrupted(BackendError):
-    """The stream broke off after text had arrived; what arrived is kept."""
+    """The stream broke off after text had arrived; what arrived is kept.
+
+    `usage` is the `Usage` that was told before, where one was.
+    """
+
+    usage: object = None

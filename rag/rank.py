@@ -8,13 +8,14 @@ rank as well as the whole vectors do, at 48 bytes a token (`benchmarks/retrieval
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.types import Hit
+from rag.types import Hit, Paper
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
@@ -41,15 +42,25 @@ def late(hits: Sequence[Hit], tokens: Floats, weights: Floats, codes: Sequence[C
         replace(hit, score=_clip((hit.score + LATE_WEIGHT * more) / (1 + LATE_WEIGHT)))
         for hit, more in zip(hits, extra, strict=False)
     ]
-    return _renumbered(first, hits[len(first) :])
+    return renumbered(first, hits[len(first) :])
 
 
-def cross(hits: Sequence[Hit], question: str, score: Scorer, depth: int) -> list[Hit]:
-    """Reorder the first `depth` hits by what a cross-encoder says of question and abstract."""
+def cross(
+    hits: Sequence[Hit],
+    question: str,
+    score: Scorer,
+    depth: int,
+    instead: Mapping[str, Paper] = MappingProxyType({}),
+) -> list[Hit]:
+    """Reorder the first `depth` hits by what a cross-encoder says of question and abstract.
+
+    `instead`: papers, by id, that are read as something else than they are.
+    """
     first = hits[:depth]
-    scores = score([(question, f"{hit.paper.title}. {hit.paper.abstract}") for hit in first])
+    read = [instead.get(hit.paper.id, hit.paper) for hit in first]
+    scores = score([(question, f"{paper.title}. {paper.abstract}") for paper in read])
     judged = [replace(hit, score=_clip(s)) for hit, s in zip(first, scores, strict=True)]
-    return _renumbered(judged, hits[depth:])
+    return renumbered(judged, hits[depth:])
 
 
 def max_sim(tokens: Floats, weights: Floats, codes: Codes) -> float | None:
@@ -67,7 +78,7 @@ def max_sim(tokens: Floats, weights: Floats, codes: Codes) -> float | None:
     return float(best @ weights) / total
 
 
-def _renumbered(first: Sequence[Hit], rest: Sequence[Hit]) -> list[Hit]:
+def renumbered(first: Sequence[Hit], rest: Sequence[Hit]) -> list[Hit]:
     """The first in their new order; the rest stays behind them, with scores that say so."""
     ordered = sorted(first, key=lambda hit: -hit.score)
     last = ordered[-1].score if ordered else 1.0

@@ -285,7 +285,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens read and written, as whoever wrote the answer counted them."""
+    """Tokens read and written, as whoever wrote the answer counted them; 0 where nobody did."""
 
     prompt: int = 0
     completion: int = 0

@@ -110,3 +110,19 @@ def test_a_key_is_never_shown() -> None:
 def test_settings_do_not_change_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().retrieval.k = 3  # type: ignore[misc]
+
+
+def test_secrets_are_in_nothing_that_is_written_down():
+    key = "sk-secret-0123456789"
+    backend = {
+        "api_key": key,
+        "base_url": f"https://me:{key}@host.example/v1?key={key}",
+        "llm_kwargs": {"api_key": key, "headers": {"Authorization": key}, "model": "m"},
+    }
+    settings = Settings.load(flags={f"backend.{name}": value for name, value in backend.items()})
+    assert key not in settings.model_dump_json()
+    assert key not in str(settings.model_dump(mode="json"))
+    assert key not in repr(settings)
+    assert settings.model_dump()["backend"]["base_url"] == "https://***@host.example/v1"
+    assert settings.model_dump()["backend"]["llm_kwargs"]["model"] == "m"
+    assert settings.backend.llm_kwargs["api_key"] == key, "what is used is whole"

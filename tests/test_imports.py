@@ -67,7 +67,9 @@ _TABLE: dict[str, set[str]] = {
     "rag._ground_llm": {"rag.config", "rag.ground"},
     "rag._ground_nli": {"rag.config", "rag.ground"},
     "rag.rank": {"rag.lexical", "rag.chunking"},
-    "rag.prompt": {"rag.lexical"},
+    "rag._echoes": {"rag.chunking", "rag.lexical"},
+    "rag._follow_ups": {"rag.lexical"},
+    "rag.prompt": {"rag._follow_ups", "rag.lexical"},
 }
 # The commands that start what sits on top, and import it when they run.
 _HOOKS = ("rag.cli", "rag._cli_serve", "rag._cli_mcp")

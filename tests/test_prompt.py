@@ -82,7 +82,7 @@ def test_the_hash_follows_the_words(tmp_path, monkeypatch):
     [
         "How fast is it?",
         "And its recall?",
-        "What about DiskANN?",
+        "What about recall?",
         "Do they publish their code?",
         "Is that faster than a flat index?",
         "Why does that help?",
@@ -232,6 +232,21 @@ def test_sources_that_do_not_fit_are_left_out_whole():
     messages = prompt.fitted("Why?", hits, "", Counting(), small)
     assert [h.rank for h in messages[-1].sources] == [1, 2]
     assert messages[-1].content.count("word") == 200
+
+
+def test_of_a_long_conversation_the_oldest_turns_are_left_out_whole():
+    history = [
+        {"question": f"Question {n}?", "text": "word " * 99 + f"end{n}."} for n in range(1, 9)
+    ]
+    everything = prompt.condensing("And its recall?", history)[-1].content
+    assert [n for n in range(1, 9) if f"end{n}." in everything] == [3, 4, 5, 6, 7, 8]
+    fixed = len(prompt.template("condense").split())
+    small = BackendSettings(window=fixed + 380, max_tokens=100)
+    told = prompt.condensing("And its recall?", history, Counting(), small)[-1].content
+    assert [n for n in range(1, 9) if f"end{n}." in told] == [7, 8]
+    assert told.count("word") == 2 * 99
+    tiny = BackendSettings(window=256, max_tokens=200)
+    assert "end8." in prompt.condensing("And its recall?", history, Counting(), tiny)[-1].content
 
 
 def test_the_best_source_always_stays():

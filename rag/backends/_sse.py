@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -59,11 +59,21 @@ def texts(chunks: Iterable[bytes], counted: Counted | None = None) -> Iterator[s
         choice = _first(chunk)
         yield from _written(choice.get("delta"))
         if reason := choice.get("finish_reason"):
-            check_finish(str(reason))
             if not told:
                 _listen_on(stream, counted)
+            check_finish(str(reason))
             return
     raise cut()
+
+
+def counting(pieces: Iterator[str], counted: Counted) -> Generator[str, None, Usage]:
+    """Pass on what a stream yields; return what it said of its tokens, also where it breaks off."""
+    try:
+        yield from pieces
+    except BackendInterrupted as error:
+        error.usage = counted.usage
+        raise
+    return counted.usage
 
 
 def _listen_on(stream: Iterator[tuple[str, str]], counted: Counted) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.backends._attempts import Plan, attempts, printable
 from rag.backends._failures import Setup
-from rag.backends._sse import Counted, check_finish
+from rag.backends._sse import Counted, check_finish, counting
 from rag.backends._watch import Limits, Line
 from rag.errors import BackendNotReady, BackendRefused
 from rag.types import Message, Usage
@@ -57,12 +57,14 @@ class LlamaCppBackend:
         }
 
         def read(line: Line) -> Generator[str, None, None]:
+            ended = ""
             for chunk in _chunks(server, asked, line):
-                yield from _text(chunk, counted)
+                ended = (yield from _text(chunk, counted)) or ended
+            check_finish(ended)
 
         setup = Setup(self._path.name, address="--model")
-        yield from attempts(read, Plan(setup, Limits.of(self._settings)))
-        return counted.usage
+        pieces = attempts(read, Plan(setup, Limits.of(self._settings)))
+        return (yield from counting(pieces, counted))
 
     def count(self, text: str) -> int:
         """Tokens that the model's own tokenizer makes of `text`."""
@@ -116,6 +118,7 @@ def _load(path: Path, window: int) -> tuple[Any, str]:
     params.model.path = str(path)
     params.n_ctx = window
     params.n_parallel = 1
+    params.verbosity = 1  # errors alone: it would write each step of each answer to the terminal
     key = secrets.token_urlsafe(32)
     params.api_keys = [key]
     try:
@@ -153,11 +156,13 @@ def _advised(said: str) -> str:
     return f"llama.cpp refused ({said}). {advice}."
 
 
-def _text(chunk: Any, counted: Counted) -> Generator[str, None, None]:
+def _text(chunk: Any, counted: Counted) -> Generator[str, None, str]:
+    """Yield the text of a chunk; return why the text ends with it, where it does."""
     if error := chunk.get("error") or (chunk if "message" in chunk and "code" in chunk else None):
         raise BackendRefused(_advised(str(error.get("message", error))))
     counted.hear(chunk)
+    ended = ""
     for choice in chunk.get("choices") or ():
         yield choice.get("delta", {}).get("content") or ""
-        if reason := choice.get("finish_reason"):
-            check_finish(str(reason))
+        ended = str(choice.get("finish_reason") or ended)
+    return ended

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +10,7 @@ from rag.backends._attempts import Plan, attempts, printable
 from rag.backends._failures import Setup
 from rag.backends._sse import check_finish, cut
 from rag.backends._watch import Limits, Line
+from rag.config import SECRET_NAME
 from rag.errors import BackendNotReady
 from rag.types import Message
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # What a class takes and its own default gets wrong here: a second retry loop inside ours makes
 # twelve requests of one, and a server taken for a completion model gets no chat template.
 _BETTER: dict[str, Any] = {"max_retries": 0, "is_chat_model": True}
-_SECRET = re.compile(r"(^|[_-])(key|token|secret|password|authorization)$", re.I)
 _ENDS = ("finish_reason", "done_reason", "stop_reason")
 
 
@@ -181,7 +180,7 @@ def _secrets(arguments: Mapping[str, Any]) -> Iterator[str]:
     for name, value in arguments.items():
         if isinstance(value, Mapping):
             yield from _secrets(value)
-        elif _SECRET.search(str(name)):
+        elif SECRET_NAME.search(str(name)):
             shown = getattr(value, "get_secret_value", lambda value=value: value)()
             # A header holds "Bearer <key>": the key alone may be echoed.
             yield from (word for word in str(shown).split() if len(word) > 6)

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from rag.backends._attempts import Plan, attempts, printable
 from rag.backends._failures import Setup
-from rag.backends._sse import Counted, texts
+from rag.backends._sse import Counted, counting, texts
 from rag.backends._watch import Limits, Line
 from rag.errors import BackendNotReady, BackendRefused, BackendUnreachable
 from rag.types import Message, Usage
@@ -86,8 +86,7 @@ class OpenAIBackend:
                 counted.on_end = _soon(line.hang_up)
                 yield from texts(response.iter_bytes(), counted)
 
-        yield from attempts(read, self._plan())
-        return counted.usage
+        return (yield from counting(attempts(read, self._plan()), counted))
 
     def _body(self, messages: Sequence[Message]) -> dict[str, Any]:
         # OpenAI's newer models refuse the old name, most other servers know only that one.

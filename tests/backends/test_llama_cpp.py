@@ -102,6 +102,7 @@ def test_text_and_tokens(fake):
     (server, _key) = llama_cpp._loaded[fake.resolve(), 512]
     assert server.params.n_ctx == 512
     assert len(server.params.api_keys[0]) > 30
+    assert server.params.verbosity == 1, "what it logs would stand between the answers"
 
 
 def test_the_model_is_loaded_once(fake):
@@ -111,9 +112,13 @@ def test_the_model_is_loaded_once(fake):
 
 
 def test_an_answer_cut_at_its_limit_is_marked(fake):
-    FakeServer.chunks = [chunk("32"), chunk(None, "length")]
-    with pytest.raises(BackendInterrupted, match=r"backend\.max_tokens"):
+    FakeServer.chunks = [
+        chunk("32"), chunk(None, "length"),
+        {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 1}},
+    ]  # fmt: skip
+    with pytest.raises(BackendInterrupted, match=r"backend\.max_tokens") as cut:
         list(made(fake).complete(ASKED))
+    assert cut.value.usage == Usage(7, 1)
 
 
 def test_too_long_a_prompt_says_what_to_lower(fake):

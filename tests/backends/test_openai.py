@@ -9,7 +9,7 @@ import pytest
 
 from rag.backends.openai import OpenAIBackend
 from rag.config import BackendSettings
-from rag.errors import BackendNotReady, BackendUnreachable
+from rag.errors import BackendInterrupted, BackendNotReady, BackendUnreachable
 from rag.types import Message, Usage
 from tests.servers import DONE, ChatServer, closed_port, data, event, fails, says, sends
 
@@ -215,6 +215,24 @@ COUNTS = {"prompt_tokens": 12, "completion_tokens": 3}
 def test_tokens_are_those_that_the_server_counted(packets):
     with ChatServer(sends(*packets)) as server:
         assert spent(made(base_url=server.url, model="m")) == Usage(12, 3)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "usage"),
+    [
+        (
+            [event("He"), event(None, "length"), data({"choices": [], "usage": COUNTS})],
+            Usage(12, 3),
+        ),
+        ([event("He"), event(None, "length"), DONE], Usage()),
+        ([event("He"), data({"choices": [], "usage": COUNTS})], Usage(12, 3)),
+        ([event("He")], Usage()),
+    ],
+)
+def test_of_an_answer_cut_off_what_was_told_is_kept(pieces, usage):
+    with ChatServer(sends(*pieces)) as server, pytest.raises(BackendInterrupted) as cut:
+        list(made(base_url=server.url, model="m").complete([Message("user", "hi")]))
+    assert cut.value.usage == usage
 
 
 @pytest.mark.parametrize("odd", [None, [], "12", {"prompt_tokens": "x"}, {"completion_tokens": -1}])
