@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -103,30 +104,32 @@ class ExtractiveBackend:
 
     def _candidates(self, question: str, hits: Sequence[Hit]) -> list[Candidate]:
         out: list[Candidate] = []
+        rarity = cache(self._rarity)
+        wanted = {word: rarity(word) for word in dict.fromkeys(tokens(question))}
         for number, (hit, fits) in enumerate(
             zip(hits, self._fits(question, hits), strict=True), start=1
         ):
-            named = names(question, hit.paper.title, self._rarity)
+            named = names(question, hit.paper.title, rarity)
             for place, (text, fit) in enumerate(
                 zip(sentences(hit.paper.abstract), fits, strict=True)
             ):
-                score = _FIT * float(fit) + self._score(question, text, hit)
+                score = _FIT * float(fit) + _score(question, wanted, text, hit)
                 out.append(Candidate(text, number, place, score, hit.score, named))
         return out
 
-    def _score(self, question: str, text: str, hit: Hit) -> float:
-        title, words = set(tokens(hit.paper.title)), set(tokens(text))
-        wanted = {word: self._rarity(word) for word in tokens(question)}
-        rest = {word: rarity for word, rarity in wanted.items() if word not in title}
-        covered = _WORDS * _share(wanted, words | title) + _WORDS_OF_REST * _share(rest, words)
-        return covered + _PAPER * hit.score + _reward(question, text)
+
+def _score(question: str, wanted: Mapping[str, float], text: str, hit: Hit) -> float:
+    """`wanted` are the words of the question with their rarity."""
+    title, words = set(tokens(hit.paper.title)), set(tokens(text))
+    rest = {word: rarity for word, rarity in wanted.items() if word not in title}
+    covered = _WORDS * _share(wanted, words | title) + _WORDS_OF_REST * _share(rest, words)
+    return covered + _PAPER * hit.score + _reward(question, text)
 
 
 def choose(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     """The best few, in the order of their papers and of their places there."""
-    ranked = sorted(
-        (c for c in candidates if not _echoes(question, c.text)), key=lambda c: -c.score
-    )
+    told = (c for c in candidates if not (_echoes(question, c.text) or _asks(c.text)))
+    ranked = sorted(told, key=lambda c: -c.score)
     if not ranked:
         return []
     chosen = _chosen(kind_of(question), ranked)
@@ -170,3 +173,8 @@ def _share(wanted: Mapping[str, float], held: set[str]) -> float:
 def _echoes(question: str, text: str) -> bool:
     asked, said = set(tokens(question)), set(tokens(text))
     return not said or len(said - asked) / len(said) < 1 - _ECHO
+
+
+def _asks(text: str) -> bool:
+    """A question answers none."""
+    return text.rstrip("\"'”’)] ").endswith("?")
