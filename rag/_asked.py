@@ -68,4 +68,6 @@ def kind_of(question: str) -> Kind:
 def names(question: str, title: str, rarity: Callable[[str], float]) -> bool:
     """Whether a question holds a word by which the paper of this title is told from others."""
     asked = set(tokens(question))
-    return any(word in asked and rarity(word) > RARE for word in tokens(title))
+    head = set(tokens(title.partition(":")[0])) if ":" in title else set()
+    coined = bool(head) and head <= asked  # "SPANN: ...", also where few papers make no word rare
+    return coined or any(word in asked and rarity(word) > RARE for word in tokens(title))

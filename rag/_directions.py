@@ -176,6 +176,8 @@ def _moves(lower: Sequence[str], stems: Sequence[str]) -> list[tuple[Stems, Stem
 
 def differs(claim: Reading, sentence: Reading) -> bool:
     """'Slower' for 'faster', 'B beats A', 'from Y to X', 'ineffective' for 'effective'."""
+    if claim.words == sentence.words:
+        return False
     return bool(opposed(claim, sentence)) or any(
         one not in sentence.moves and any(_turned(one, other) for other in sentence.moves)
         for one in claim.moves

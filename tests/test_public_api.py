@@ -116,7 +116,7 @@ def test_an_answer_has_the_keys_of_the_contract():
 @pytest.mark.parametrize(
     ("part", "keys"),
     [
-        ("sentences", "text citations verdict score against"),
+        ("sentences", "text citations verdict score against lead"),
         (
             "citations",
             "marker paper_id title authors year venue url quote start end score",
