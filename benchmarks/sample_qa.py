@@ -76,10 +76,14 @@ def main() -> None:
     for question, result in zip(questions, results, strict=True):
         groups[kind(question)].append(result)
     answerable = groups["direct"] + groups["paraphrase"]
+
+    def share(group: str, name: str) -> str:
+        return f"{np.mean([r[name] for r in groups[group]]):.3f}" if groups[group] else "none"
+
     for name in METRICS:
         print(f"{name:10s} all {interval([r[name] for r in answerable])}   "
-              f"direct {np.mean([r[name] for r in groups['direct']]):.3f}   "
-              f"paraphrase {np.mean([r[name] for r in groups['paraphrase']]):.3f}")  # fmt: skip
+              f"direct {share('direct', name)}   "
+              f"paraphrase {share('paraphrase', name)}")  # fmt: skip
     refused = [not q["answerable"] for q, r in zip(questions, results, strict=True) if r["refused"]]
     recalled = [
         r["refused"] for q, r in zip(questions, results, strict=True) if not q["answerable"]

@@ -41,7 +41,7 @@ class Facts:
     asks: bool  # says what was looked into, not what was found
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4_000)
 def facts_of(text: str) -> Facts:
     items = _items(text)
     numbers, plain = _numbers(items)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from rag.types import Chunk, Paper
 
@@ -46,6 +47,11 @@ _STARTERS = frozenset(
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Character spans of the sentences of `text`, in order, without the space between them."""
+    return list(_spans(text))
+
+
+@lru_cache(maxsize=256)  # of an answer, several stages look at the same abstracts
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
     spans: list[tuple[int, int]] = []
     start = 0
     for match in _BORDER.finditer(text):
@@ -53,7 +59,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
             spans.extend(_cut(text, start, match.end()))
             start = match.end()
     spans.extend(_cut(text, start, len(text)))
-    return spans
+    return tuple(spans)
 
 
 def sentences(text: str) -> list[str]:

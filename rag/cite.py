@@ -18,6 +18,8 @@ from rag.types import Citation, Hit, Policy, Sentence, Verdict
 
 _TRIED = 3  # papers that a sentence is compared with beside those that it names
 _SAME = 0.5  # share of words that two sentences have in common where they speak of one thing
+_BEGINS = 3  # letters, which no stem changes
+_BEGINNING = re.compile(rf"\b\w{{1,{_BEGINS}}}")
 # What ties a sentence to the one before it, and says nothing where that one was left out.
 _LINK = re.compile(
     r"(?:however|moreover|furthermore|in addition|additionally|therefore|thus|hence|consequently|"
@@ -149,11 +151,18 @@ def _opposing(text: str, hits: Sequence[Hit], evidence: _Evidence) -> _Evidence:
         if hit.paper.id in told:
             continue
         for a, b in sentence_spans(hit.paper.abstract):
-            other = facts_of(hit.paper.abstract[a:b])
-            if _opposes(stated, other):
+            other = hit.paper.abstract[a:b]
+            if _may_speak_of(stated, other) and _opposes(stated, facts_of(other)):
                 out.append((hit, (a, b), 0.0))
                 break
     return out
+
+
+def _may_speak_of(stated: Facts, text: str) -> bool:
+    """Whether its words begin as enough of those stated do: told at a hundredth of the cost."""
+    begin = set(_BEGINNING.findall(text.lower()))
+    shared = sum(len(word) for word in stated.words if word[:_BEGINS] in begin)
+    return shared >= _SAME * sum(map(len, stated.words))
 
 
 def _opposes(stated: Facts, other: Facts) -> bool:
