@@ -38,6 +38,10 @@ _LISTED, _ELSEWHERE = 0.5, 0.6
 _FIT, _WORDS, _WORDS_OF_REST, _PAPER = 2.0, 0.4, 0.3, 2.0
 _ECHO = 0.9  # share of common words above which a sentence only says the question again
 
+_DEFINES = re.compile(
+    r"\b(?:is an?|introduces?|proposes?|presents?|called|named|consists? of|works? by|combines?)\b",
+    re.IGNORECASE,
+)
 _HAS: dict[Kind, tuple[float, re.Pattern[str]]] = {
     "number": (
         0.35,
@@ -55,14 +59,9 @@ _HAS: dict[Kind, tuple[float, re.Pattern[str]]] = {
         0.3,
         re.compile(r"(?i:\b(?:data ?sets?|benchmarks?|corpus|on|tested)\b).*\b\w*[A-Z]\w*[A-Z0-9]"),
     ),
-    "meaning": (
-        0.15,
-        re.compile(
-            r"\b(?:is an?|introduces?|proposes?|presents?|called|named|consists? of|works? by|"
-            r"combines?)\b",
-            re.IGNORECASE,
-        ),
-    ),
+    "meaning": (0.15, _DEFINES),
+    "paper": (0.15, _DEFINES),
+    "papers": (0.15, _DEFINES),
 }
 _ADDRESS = re.compile(r"https?://|\bgithub\.com|\bwww\.", re.IGNORECASE)
 
@@ -147,6 +146,8 @@ def _chosen(kind: Kind, ranked: Sequence[Candidate]) -> list[Candidate]:
         return listed[: _PAPERS if kind == "papers" else _MOST]
     if kind == "comparison" and best.named and any(c.named for c in others):
         return [*same[:2], next(c for c in others if c.named)]
+    if kind == "number":
+        same = [best, *(c for c in same[1:] if _HAS["number"][1].search(c.text))]
     most = _ENOUGH if kind in ("number", "yes_no") else _MOST
     if best.named:
         return same[:most]
