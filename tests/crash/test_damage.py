@@ -77,6 +77,14 @@ def test_a_sound_home_is_found_sound(run: Run, home: Path) -> None:
     assert done["status"] == 0, done
 
 
+def test_what_chroma_writes_while_it_is_read_is_no_damage(run: Run, home: Path) -> None:
+    """The graph of a small index is made anew, in place, by whoever opens it."""
+    (graph,) = home.glob("index/vectors-*/vectors/*/data_level0.bin")
+    graph.write_bytes(graph.read_bytes()[:1000])  # as another process has it for a moment
+    assert run("doctor", "--home", str(home))["status"] == 0
+    assert PAPERS[17].title in run("search", QUESTION, "--home", str(home), "--mode", "dense")["out"]
+
+
 @pytest.mark.parametrize("pattern", ["index/words-*", "index/vectors-*", "index/vectors-*/vectors"])
 def test_a_folder_of_the_index_is_gone(run: Run, home: Path, pattern: str) -> None:
     shutil.rmtree(next(home.glob(pattern)))
