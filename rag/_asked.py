@@ -6,7 +6,7 @@ Read from its words by rule. A question that fits no rule is answered as "other"
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from rag.lexical import tokens
@@ -65,9 +65,15 @@ def kind_of(question: str) -> Kind:
     return next((kind for kind, pattern in _READ if pattern.search(question)), "other")
 
 
-def names(question: str, title: str, rarity: Callable[[str], float]) -> bool:
-    """Whether a question holds a word by which the paper of this title is told from others."""
-    asked = set(tokens(question))
+def names(
+    question: str, title: str, rarity: Callable[[str], float], others: Iterable[str] = ()
+) -> bool:
+    """Whether a question holds a word by which the paper of this title is told from others.
+
+    `others` are titles that came with it: what stands in one of these, too, tells nothing.
+    """
+    shared = {word for other in others if other != title for word in tokens(other)}
+    asked = set(tokens(question)) - shared
     head = set(tokens(title.partition(":")[0])) if ":" in title else set()
     coined = bool(head) and head <= asked  # "SPANN: ...", also where few papers make no word rare
     return coined or any(word in asked and rarity(word) > RARE for word in tokens(title))

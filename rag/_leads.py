@@ -45,7 +45,7 @@ def led(
     last, said = "", False
     for sentence in sentences:
         title = next((titles[m] for m in sentence.citations), "")
-        named = not listed and names(question, title, rarity)
+        named = not listed and names(question, title, rarity, titles.values())
         verdict = "" if said else _verdict(question, sentence.text, title)
         said = said or bool(verdict)
         lead = ": ".join(filter(None, (verdict, "" if named or title == last else title)))

@@ -103,12 +103,12 @@ class ExtractiveBackend:
 
     def _candidates(self, question: str, hits: Sequence[Hit]) -> list[Candidate]:
         out: list[Candidate] = []
-        rarity = cache(self._rarity)
+        rarity, titles = cache(self._rarity), [hit.paper.title for hit in hits]
         wanted = {word: rarity(word) for word in dict.fromkeys(tokens(question))}
         for number, (hit, fits) in enumerate(
             zip(hits, self._fits(question, hits), strict=True), start=1
         ):
-            named = names(question, hit.paper.title, rarity)
+            named = names(question, hit.paper.title, rarity, titles)
             for place, (text, fit) in enumerate(
                 zip(sentences(hit.paper.abstract), fits, strict=True)
             ):

@@ -82,7 +82,8 @@ def test_what_chroma_writes_while_it_is_read_is_no_damage(run: Run, home: Path) 
     (graph,) = home.glob("index/vectors-*/vectors/*/data_level0.bin")
     graph.write_bytes(graph.read_bytes()[:1000])  # as another process has it for a moment
     assert run("doctor", "--home", str(home))["status"] == 0
-    assert PAPERS[17].title in run("search", QUESTION, "--home", str(home), "--mode", "dense")["out"]
+    done = run("search", QUESTION, "--home", str(home), "--mode", "dense")
+    assert PAPERS[17].title in done["out"], done
 
 
 @pytest.mark.parametrize("pattern", ["index/words-*", "index/vectors-*", "index/vectors-*/vectors"])
@@ -121,7 +122,8 @@ def flipped(run: Run, whole: Path, home: Path, name: Path, rng: random.Random) -
     (home / name).write_bytes(data)
     done = run("doctor", "--repair", "--home", str(home))
     assert done["status"] == 0, (name, done)
-    unsealed = name.name in ("current.json", "chroma.sqlite3", "length.bin")
+    # The graph of so small an index is made anew each time it is opened.
+    unsealed = name.name in ("current.json", "chroma.sqlite3") or name.suffix == ".bin"
     assert unsealed or "made again" in done["err"], (name, done)
     sound(run, home)
 
