@@ -57,7 +57,6 @@ _RULES: tuple[tuple[Kind, str], ...] = (
     ),
     ("meaning", r"^\s*what(?: is|'s| are| does)\b|\bexplain\b|\bdefine\b|\bmeant?\b|\bmeaning\b"),
 )
-RARE = 0.6  # of LexicalIndex.rarity: a word that names something
 _READ = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _RULES)
 
 
@@ -66,14 +65,15 @@ def kind_of(question: str) -> Kind:
 
 
 def names(
-    question: str, title: str, rarity: Callable[[str], float], others: Iterable[str] = ()
+    question: str, title: str, rare: Callable[[str], bool], others: Iterable[str] = ()
 ) -> bool:
     """Whether a question holds a word by which the paper of this title is told from others.
 
-    `others` are titles that came with it: what stands in one of these, too, tells nothing.
+    `rare` says whether a stemmed word stands in few papers only. `others` are titles that came with
+    this one: what stands in one of these, too, tells nothing.
     """
     shared = {word for other in others if other != title for word in tokens(other)}
     asked = set(tokens(question)) - shared
     head = set(tokens(title.partition(":")[0])) if ":" in title else set()
-    coined = bool(head) and head <= asked  # "SPANN: ...", also where few papers make no word rare
-    return coined or any(word in asked and rarity(word) > RARE for word in tokens(title))
+    coined = bool(head) and head <= asked  # "SPANN: ...", of which many papers may speak
+    return coined or any(word in asked and rare(word) for word in tokens(title))

@@ -128,6 +128,10 @@ class Collection:
         """How rare a stemmed word is among the papers, in [0, 1]."""
         return self.index(vectors=False).lexical.rarity(word)
 
+    def rare(self, word: str) -> bool:
+        """Whether a stemmed word stands in so few papers that it names them."""
+        return self.index(vectors=False).lexical.names(word)
+
     def close(self) -> None:
         """Let go of the index, which opens again if it is used."""
         with self._lock:

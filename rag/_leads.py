@@ -23,7 +23,7 @@ from rag._facts import (
 )
 from rag.types import Citation, Sentence
 
-Rarity = Callable[[str], float]
+Rare = Callable[[str], bool]
 
 _VERB = r"(?:is|are|was|were|does|do|did|can|could|must|should|will|has|have)"
 _YES_NO = re.compile(rf"(?:^\W*|[,:;.]\s+){_VERB}\b(?! there\b)(?!.*\bor\b)", re.IGNORECASE)
@@ -36,7 +36,7 @@ _SPEAKS_OF = 0.6  # share of the question's words that paper and sentence must h
 
 
 def led(
-    question: str, sentences: Sequence[Sentence], citations: Sequence[Citation], rarity: Rarity
+    question: str, sentences: Sequence[Sentence], citations: Sequence[Citation], rare: Rare
 ) -> list[Sentence]:
     """The sentences with what goes before them."""
     titles = {citation.marker: citation.title for citation in citations}
@@ -45,7 +45,7 @@ def led(
     last, said = "", False
     for sentence in sentences:
         title = next((titles[m] for m in sentence.citations), "")
-        named = not listed and names(question, title, rarity, titles.values())
+        named = not listed and names(question, title, rare, titles.values())
         verdict = "" if said else _verdict(question, sentence.text, title)
         said = said or bool(verdict)
         lead = ": ".join(filter(None, (verdict, "" if named or title == last else title)))

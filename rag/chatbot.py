@@ -360,7 +360,7 @@ class Chatbot:
             return
         sentences, citations = cited
         if not getattr(writer, "writes", True):
-            sentences = led(draft.standalone, sentences, citations, self._collection.rarity)
+            sentences = led(draft.standalone, sentences, citations, self._collection.rare)
         draft.clock.lap("verify")
         for sentence in sentences:
             yield Event("verdict", sentence)
@@ -406,5 +406,6 @@ class Chatbot:
                 embed=self._collection.embed,
                 fits=self._collection.fits,
                 rarity=self._collection.rarity,  # of whichever index is current when it is asked
+                rare=self._collection.rare,
             )
         return self._writers[key]

@@ -26,6 +26,7 @@ from rag._npy import parsing
 LEXICAL_VERSION = "2"  # part of the index's manifest: raise it when tokens would come out otherwise
 
 _K1, _B = 1.2, 0.75
+_NAMED = 3  # texts
 _BLOCK = 4096  # texts whose words are counted together: some 10 MB
 
 Ints = NDArray[np.int64]
@@ -189,13 +190,22 @@ class LexicalIndex:
 
     def rarity(self, word: str) -> float:
         """Inverse document frequency of a stemmed word, in [0, 1]; 1 for one never seen."""
-        if self._bm25 is None or word not in self._vocabulary:
+        frequency, n = self._frequency(word), len(self.ids)
+        if not frequency:
             return 1.0
+        return float(np.log((n + 1) / (frequency + 0.5)) / np.log((n + 1) / 0.5))
+
+    def names(self, word: str) -> bool:
+        """Whether a stemmed word stands in so few texts that it names them."""
+        return self._frequency(word) <= min(_NAMED, len(self.ids) // 2)
+
+    def _frequency(self, word: str) -> int:
+        """The number of texts that hold a stemmed word."""
+        if self._bm25 is None or word not in self._vocabulary:
+            return 0
         pointers = self._bm25.scores["indptr"]
         token = self._vocabulary[word]
-        frequency = int(pointers[token + 1] - pointers[token])
-        n = len(self.ids)
-        return float(np.log((n + 1) / (frequency + 0.5)) / np.log((n + 1) / 0.5))
+        return int(pointers[token + 1] - pointers[token])
 
 
 def _count(texts: Iterable[str], terms: _Terms) -> Iterator[Any]:

@@ -95,7 +95,7 @@ def features(
     paper = set(tokens(f"{hits[0].paper.title} {hits[0].paper.abstract}"))
     seldom = [w for w in words if w in _SELDOM_SAID and w not in paper]
     total = sum(weight.values())
-    named = names(question, hits[0].paper.title, lexicon.rarity)
+    named = names(question, hits[0].paper.title, lexicon.names)
     spoken = [set(tokens(name)) for name in _names(question)]
     return {
         "fit": max((float(f.max()) for f in fits[:READ] if len(f)), default=0.0),
@@ -155,7 +155,7 @@ def refusal(
         return None
     title = set(tokens(hits[0].paper.title))
     by_name = any(set(tokens(name)) & title for name in _names(question))
-    named = names(question, hits[0].paper.title, lexicon.rarity)
+    named = names(question, hits[0].paper.title, lexicon.names)
     about = named and (hits[0].dense or 0.0) >= _ABOUT
     if by_name or about:
         return not_stated(hits[0])

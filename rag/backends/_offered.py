@@ -36,7 +36,7 @@ def _offer(name: str, settings: BackendSettings, registry: Mapping[str, str]) ->
     given = settings.model_copy(update={"name": name, "model": own})
     try:
         backend = lookup("backend", name, registry).from_settings(
-            given, embed=_unused, fits=_unused, rarity=_unused
+            given, embed=_unused, fits=_unused, rarity=_unused, rare=_unused
         )
         getattr(backend, "check", lambda: None)()
     except RagError as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +25,7 @@ from rag.types import Hit, Message
 Fits = Callable[[str, Sequence[Hit]], Sequence[NDArray[np.float32]]]
 """(question, hits) -> for each hit, how each of its sentences fits, about in [0, 1]."""
 Rarity = Callable[[str], float]
+Rare = Callable[[str], bool]
 
 _PAPERS = 5  # sources whose sentences are read
 _MOST = 3  # sentences in an answer that lists no papers
@@ -87,13 +87,14 @@ class ExtractiveBackend:
     model: str | None = None
     writes = False
 
-    def __init__(self, fits: Fits, rarity: Rarity) -> None:
+    def __init__(self, fits: Fits, rarity: Rarity, rare: Rare) -> None:
         self._fits = fits
         self._rarity = rarity
+        self._rare = rare
 
     @classmethod
     def from_settings(cls, settings: BackendSettings, **resources: Any) -> Self:
-        return cls(resources["fits"], resources["rarity"])
+        return cls(resources["fits"], resources["rarity"], resources["rare"])
 
     def complete(self, messages: Sequence[Message]) -> Iterator[str]:
         asked = messages[-1]
@@ -103,12 +104,12 @@ class ExtractiveBackend:
 
     def _candidates(self, question: str, hits: Sequence[Hit]) -> list[Candidate]:
         out: list[Candidate] = []
-        rarity, titles = cache(self._rarity), [hit.paper.title for hit in hits]
-        wanted = {word: rarity(word) for word in dict.fromkeys(tokens(question))}
+        titles = [hit.paper.title for hit in hits]
+        wanted = {word: self._rarity(word) for word in dict.fromkeys(tokens(question))}
         for number, (hit, fits) in enumerate(
             zip(hits, self._fits(question, hits), strict=True), start=1
         ):
-            named = names(question, hit.paper.title, rarity, titles)
+            named = names(question, hit.paper.title, self._rare, titles)
             for place, (text, fit) in enumerate(
                 zip(sentences(hit.paper.abstract), fits, strict=True)
             ):

@@ -48,8 +48,8 @@ def fits(question: str, hits) -> list[np.ndarray]:
     return [embed(part) @ embed([question])[0] if part else np.zeros(0) for part in cut]
 
 
-def backend(rarity=lambda word: 0.5) -> ExtractiveBackend:
-    return ExtractiveBackend.from_settings(BackendSettings(), fits=fits, rarity=rarity)
+def backend(rarity=lambda word: 0.5, rare=lambda word: False) -> ExtractiveBackend:
+    return ExtractiveBackend.from_settings(BackendSettings(), fits=fits, rarity=rarity, rare=rare)
 
 
 def answer(question: str, hits=HITS) -> list[tuple[str, int]]:
@@ -160,14 +160,14 @@ def test_papers_far_less_relevant_are_not_listed():
 
 
 def test_both_are_quoted_where_they_are_compared():
-    made = backend(rarity=lambda word: 0.9)
+    made = backend(rare=lambda word: True)
     draft = "".join(made.complete(build("Compare Kestrel and Lapwing.", HITS)))
     assert "[1]" in draft
     assert "[2]" in draft
 
 
 def test_one_paper_is_enough_where_the_question_names_it():
-    made = backend(rarity=lambda word: 0.9)
+    made = backend(rare=lambda word: True)
     draft = "".join(made.complete(build("What does Lapwing keep in memory?", HITS)))
     assert set(re.findall(r"\[\d\]", draft)) == {"[2]"}
 
@@ -196,7 +196,7 @@ def test_only_the_first_sources_are_read():
         return fits(question, hits)
 
     many = [hit(n, f"Paper {n}", KESTREL, 1 / n) for n in range(1, 30)]
-    made = ExtractiveBackend(counted, lambda word: 0.5)
+    made = ExtractiveBackend(counted, lambda word: 0.5, lambda word: True)
     assert list(made.complete(build("How much memory does Kestrel need?", many)))
     assert calls == [5]
 

@@ -46,7 +46,7 @@ def openai(stack: ExitStack) -> Any:
 def extractive() -> Any:
     kind = lookup("backend", "extractive", BACKENDS)
     settings = BackendSettings(name="extractive")
-    return kind.from_settings(settings, fits=fits, rarity=lambda word: 0.5)
+    return kind.from_settings(settings, fits=fits, rarity=lambda word: 0.5, rare=str.isupper)
 
 
 def fits(question: str, hits: Any) -> Any:
