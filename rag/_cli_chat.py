@@ -51,6 +51,8 @@ def run(args: Namespace) -> int:
             except RagError as error:
                 say(str(error))
                 continue
+            if answer.standalone_question.strip() != question.strip():
+                say(f"asked as: {answer.standalone_question}", "")
             put_answer(answer, flag=settings.answer.policy == "flag")
             put("")
         talk.end()

@@ -36,7 +36,13 @@ def answer_text(answer: Answer, width: int = MAX_WIDTH, *, flag: bool = True) ->
     parts = [_paragraphs(body, width)]
     if answer.truncated:
         parts.append("(The answer was cut off before its end.)")
-    parts.append("\n".join(_footnote(citation, width) for citation in answer.citations))
+    before = [None, *(citation.paper_id for citation in answer.citations)]
+    parts.append(
+        "\n".join(
+            _footnote(citation, width, again=citation.paper_id == paper)
+            for citation, paper in zip(answer.citations, before, strict=False)
+        )
+    )
     return "\n\n".join(part for part in parts if part)
 
 
@@ -115,7 +121,8 @@ def _after_markers(text: str, start: int) -> int:
     return match.end() if match else start
 
 
-def _footnote(citation: Citation, width: int) -> str:
+def _footnote(citation: Citation, width: int, *, again: bool = False) -> str:
+    """`again`: the footnote before it is of the same paper, whose title need not be repeated."""
     year = f" ({citation.year})" if citation.year else ""
     title = one_line(citation.title)
     name = f"{title}{year}" if title.endswith(("?", "!")) and not year else f"{title}{year}."
@@ -124,6 +131,8 @@ def _footnote(citation: Citation, width: int) -> str:
     lead = f"[{citation.marker}] "
     indent = " " * len(lead)
     quote = f"“{one_line(citation.quote)}”"
+    if again:
+        return _fill(quote, width, lead, indent + " ")
     return f"{_fill(head, width, lead, indent)}\n{_fill(quote, width, indent, indent + ' ')}"
 
 

@@ -19,18 +19,24 @@ from rag._facts import (
     coverage,
     direction_differs,
     facts_of,
-    negation_differs,
 )
 from rag.types import Citation, Sentence
 
 Rare = Callable[[str], bool]
 
-_VERB = r"(?:is|are|was|were|does|do|did|can|could|must|should|will|has|have)"
+_VERB = r"(?:is|are|was|were|does|do|did|must|should|will|has|have)"
 _YES_NO = re.compile(rf"(?:^\W*|[,:;.]\s+){_VERB}\b(?! there\b)(?!.*\bor\b)", re.IGNORECASE)
 _TAKES_FOR_GRANTED = re.compile(
     r"^\W*(?:why|how (?:much|many|come)|by (?:how|what)|what makes)\b", re.IGNORECASE
 )
 _ASKING = re.compile(rf"(?:{_TAKES_FOR_GRANTED.pattern}|^)(?:\W*{_VERB}\b)?|\?\s*$", re.IGNORECASE)
+_NEEDS = re.compile(r"\b(?:needs?|requires?|must|(?:have|has) to)\b(.+)", re.IGNORECASE)
+# With one of these a denial may well be a yes.
+_DENIES = re.compile(
+    r"\b(?:not?|none|nothing|never|neither|nor|cannot|without|lack\w*|avoid\w*|fail\w*|free of|"
+    r"unable|prevent\w*|hurt\w*|harm\w*|struggl\w*|refus\w*|miss\w*|at all)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
 _LISTED = ("papers", "paper", "comparison")  # of which the title is a part of the answer
 _SPEAKS_OF = 0.6  # share of the question's words that paper and sentence must hold
 
@@ -48,7 +54,7 @@ def led(
         named = not listed and names(question, title, rare, titles.values())
         verdict = "" if said else _verdict(question, sentence.text, title)
         said = said or bool(verdict)
-        lead = ": ".join(filter(None, (verdict, "" if named or title == last else title)))
+        lead = verdict or ("" if named or title == last else title)
         out.append(replace(sentence, lead=lead))
         last = title
     return out
@@ -57,17 +63,25 @@ def led(
 def _verdict(question: str, text: str, title: str) -> str:
     """Whether the sentence says that it is not so; empty where it does not say so plainly.
 
-    On the development questions: none of its words was wrong, most false premises go unnoticed.
+    A wrong word here is worse than none, so only two kinds of denial count: the opposite of a
+    comparison, and that something asked for is not needed.
     """
-    asks, grants = _YES_NO.search(question), _TAKES_FOR_GRANTED.search(question)
-    if not (asks or grants):
+    asks = _YES_NO.search(question)
+    if _DENIES.search(question) or not (asks or _TAKES_FOR_GRANTED.search(question)):
         return ""
     claim, said = facts_of(_ASKING.sub(" ", question).strip()), facts_of(text)
-    known = coverage(claim, said.words | facts_of(title).words)
-    turned = _turned(claim, said) and (asks or direction_differs(claim, said))
-    if known >= _SPEAKS_OF and (turned or negation_differs(claim, said)):
+    if coverage(claim, said.words | facts_of(title).words) < _SPEAKS_OF:
+        return ""
+    turned = direction_differs(claim, said) and _turned(claim, said)
+    if turned or (asks and _needless(question, said)):
         return "No" if asks else "Not so"
     return ""
+
+
+def _needless(question: str, said: Facts) -> bool:
+    """What is asked to be needed stands under a negation."""
+    needed = _NEEDS.search(question)
+    return bool(needed and facts_of(needed[1]).words & said.negated)
 
 
 def _turned(claim: Facts, said: Facts) -> bool:

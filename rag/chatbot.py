@@ -50,6 +50,11 @@ from rag.types import (
 DEFAULT_HOME = ".footnoted"
 _VENUES = 20  # that `info` names
 _NO_WORDS = "That names nothing to look for. Ask in a few words what you want to know."
+_NONE_MATCHES = "No paper in this collection matches that."
+_NONE_PASSES = (
+    "No paper in this collection passes the filters given. A paper without a year passes none for "
+    "years: footnoted info tells what there is."
+)
 _NO_PAPERS = "This collection has no papers yet. Add some: footnoted ingest SOURCE"
 
 
@@ -232,7 +237,7 @@ class Chatbot:
         hits = collection.search(asked, read, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
-        refusal = self._refusal(asked if tokens(question) else question, hits)
+        refusal = self._refusal(asked if tokens(question) else question, hits, bool(wanted))
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
@@ -374,9 +379,9 @@ class Chatbot:
             ),
         )
 
-    def _refusal(self, question: str, hits: list[Hit]) -> Refusal | None:
+    def _refusal(self, question: str, hits: list[Hit], filtered: bool) -> Refusal | None:
         if not hits:
-            return Refusal("not_in_collection", "No paper in this collection matches that.")
+            return Refusal("not_in_collection", _NONE_PASSES if filtered else _NONE_MATCHES)
         if not tokens(question):  # whatever is nearest to it is so by chance
             return Refusal("not_in_collection", _NO_WORDS)
         lexicon = self._collection.index().lexical

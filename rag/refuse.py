@@ -156,9 +156,9 @@ def refusal(
     title = set(tokens(hits[0].paper.title))
     by_name = any(set(tokens(name)) & title for name in _names(question))
     named = names(question, hits[0].paper.title, lexicon.names)
-    about = named and (hits[0].dense or 0.0) >= _ABOUT
+    about = (named or found["wants_record"]) and (hits[0].dense or 0.0) >= _ABOUT
     if by_name or about:
-        return not_stated(hits[0])
+        return not_stated(hits[0], record=bool(found["wants_record"]))
     return Refusal(
         "not_in_collection",
         "Nothing in this collection answers that. The nearest papers are listed; "
@@ -166,12 +166,16 @@ def refusal(
     )
 
 
-def not_stated(hit: Hit) -> Refusal:
-    """The paper is here, its abstract does not say."""
-    link = f" The paper itself may: {hit.paper.url}" if hit.paper.url else ""
+def not_stated(hit: Hit, *, record: bool = False) -> Refusal:
+    """The paper is here, its abstract does not say; `record` adds what its record has instead."""
+    paper = hit.paper
+    link = f" The paper itself may: {paper.url}" if paper.url else ""
+    parts = (", ".join(paper.authors), str(paper.year or ""), paper.venue or "")
+    known = "; ".join(part for part in parts if part) if record else ""
+    kept = f" Its record has: {known}." if known else ""
     return Refusal(
         "not_stated",
-        f'"{hit.paper.title}" is in the collection, but its abstract does not say that.{link}',
+        f'"{paper.title}" is in the collection, but its abstract does not say that.{kept}{link}',
         hit.paper.id,
     )
 

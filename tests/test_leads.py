@@ -43,19 +43,38 @@ def test_papers_that_are_listed_keep_their_titles():
     [
         ("How much slower than Lapwing is Kestrel on a large disk?", "Not so"),
         ("Why is Kestrel slower than Lapwing on a large disk?", "Not so"),
-        ("Is Kestrel slower than Lapwing?", "No"),
+        ("Is Kestrel slower than Lapwing on a large disk?", "No"),
         ("Is Kestrel faster than Lapwing?", ""),
         ("How much faster is Kestrel than Lapwing?", ""),
         ("What makes penguins slower in winter than Kestrel?", ""),
         ("Is Kestrel faster or slower than Lapwing?", ""),
+        ("Is Kestrel not slower than Lapwing?", ""),
+        ("Why is Kestrel never slower than Lapwing on a large disk?", ""),
+        ("Can Kestrel be slower than Lapwing on a large disk?", ""),
     ],
 )
 def test_a_premise_that_the_paper_denies_is_corrected(question, lead):
     assert leads(question, FAST) == [lead]
 
 
-def test_it_is_said_once_and_before_the_title():
-    assert leads("Is an index slower than Lapwing on a disk?", FAST, SMALL) == ["No", TITLES[2]]
+def test_it_is_said_once_and_takes_the_place_of_the_title():
+    question = "Is an index slower than Lapwing on a large disk?"
+    assert leads(question, FAST, SMALL) == ["No", TITLES[2]]
+
+
+@pytest.mark.parametrize(
+    ("question", "lead"),
+    [
+        ("Does Kestrel need labels?", "No"),
+        ("Must one have labels for Kestrel?", "No"),
+        ("Does Kestrel need a disk?", ""),
+        ("Does Kestrel avoid labels?", ""),
+        ("Does learning without labels need Kestrel?", ""),
+        ("What does Kestrel need?", ""),
+    ],
+)
+def test_what_is_not_needed_is_denied(question, lead):
+    assert leads(question, ("Kestrel learns from a disk and needs no labels.", 1)) == [lead]
 
 
 def test_a_lead_is_shown_and_is_no_part_of_the_sentence():

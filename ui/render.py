@@ -159,7 +159,11 @@ def _question(question: str) -> str:
 
 def _body(answer: Turn, key: str) -> str:
     quotes = {c["marker"]: c for c in answer["citations"]}
-    sentences = " ".join(_sentence(s, quotes, key) for s in answer["sentences"])
+    first = answer["sentences"][:1]
+    sentences = " ".join(
+        f"{'<br>' if s.get('lead') and s not in first else ''}{_sentence(s, quotes, key)}"
+        for s in answer["sentences"]
+    )
     cut = "The answer was cut off before its end." if answer["truncated"] else ""
     cut = f'<p class="notice error">{cut}</p>' if cut else ""
     copied = escape(_INVISIBLE.sub("", plain(answer)))

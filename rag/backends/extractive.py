@@ -127,14 +127,14 @@ def _score(question: str, wanted: Mapping[str, float], text: str, hit: Hit) -> f
 
 
 def choose(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The best few, in the order of their papers and of their places there."""
+    """The best few: the best one first, what follows of each paper in the order of the abstract."""
     told = (c for c in candidates if not (_echoes(question, c.text) or _asks(c.text)))
     ranked = sorted(told, key=lambda c: -c.score)
     if not ranked:
         return []
     chosen = _chosen(kind_of(question), ranked)
     first = {c.source: i for i, c in reversed(list(enumerate(chosen)))}
-    return sorted(chosen, key=lambda c: (first[c.source], c.place))
+    return sorted(chosen, key=lambda c: (first[c.source], c is not ranked[0], c.place))
 
 
 def _chosen(kind: Kind, ranked: Sequence[Candidate]) -> list[Candidate]:

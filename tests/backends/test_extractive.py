@@ -179,7 +179,14 @@ def test_sentences_of_one_paper_stand_together_in_their_order():
         assert numbers == sorted(numbers, key=numbers.index)
         for number in set(numbers):
             own = [text for text, n in found if n == number]
-            assert own == sorted(own, key=HITS[number - 1].paper.abstract.index)
+            rest = own[1:] if number == numbers[0] else own  # the best of all stands first
+            assert rest == sorted(rest, key=HITS[number - 1].paper.abstract.index)
+
+
+def test_the_sentence_that_answers_stands_first():
+    made = backend(rare=lambda word: True)
+    draft = "".join(made.complete(build("Where is the code of Kestrel?", HITS)))
+    assert draft.startswith("The code is available at https://example.org/kestrel. [1]")
 
 
 def test_a_stop_word_shared_is_no_reason_to_choose():
