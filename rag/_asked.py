@@ -6,7 +6,7 @@ Read from its words by rule. A question that fits no rule is answered as "other"
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from rag.lexical import tokens
@@ -57,6 +57,7 @@ _RULES: tuple[tuple[Kind, str], ...] = (
     ),
     ("meaning", r"^\s*what(?: is|'s| are| does)\b|\bexplain\b|\bdefine\b|\bmeant?\b|\bmeaning\b"),
 )
+_COINED = re.compile(r"\b(?:[A-Z][\w-]*[A-Z0-9][\w-]*|[A-Z]{2,})\b")  # MassiveDS, EPS-AD, OCA
 _READ = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _RULES)
 
 
@@ -77,3 +78,11 @@ def names(
     head = set(tokens(title.partition(":")[0])) if ":" in title else set()
     coined = bool(head) and head <= asked  # "SPANN: ...", of which many papers may speak
     return coined or any(word in asked and rare(word) for word in tokens(title))
+
+
+def names_alone(question: str, texts: Sequence[str]) -> list[bool]:
+    """For each text, whether a coined name of the question stands in it and in no other."""
+    coined = [set(tokens(name)) for name in _COINED.findall(question)]
+    held = [[bool(name) and name <= set(tokens(text)) for name in coined] for text in texts]
+    once = [sum(column) == 1 for column in zip(*held, strict=True)]
+    return [any(h and o for h, o in zip(row, once, strict=False)) for row in held]

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rag._asked import Kind, kind_of, names
+from rag._asked import Kind, kind_of, names, names_alone
 from rag.chunking import sentences
 from rag.config import BackendSettings
 from rag.lexical import tokens
@@ -106,10 +106,10 @@ class ExtractiveBackend:
         out: list[Candidate] = []
         titles = [hit.paper.title for hit in hits]
         wanted = {word: self._rarity(word) for word in dict.fromkeys(tokens(question))}
-        for number, (hit, fits) in enumerate(
-            zip(hits, self._fits(question, hits), strict=True), start=1
-        ):
-            named = names(question, hit.paper.title, self._rare, titles)
+        alone = names_alone(question, [f"{h.paper.title} {h.paper.abstract}" for h in hits])
+        fitting = zip(hits, self._fits(question, hits), alone, strict=True)
+        for number, (hit, fits, alone_here) in enumerate(fitting, start=1):
+            named = alone_here or names(question, hit.paper.title, self._rare, titles)
             for place, (text, fit) in enumerate(
                 zip(sentences(hit.paper.abstract), fits, strict=True)
             ):

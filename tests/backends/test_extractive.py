@@ -166,6 +166,12 @@ def test_both_are_quoted_where_they_are_compared():
     assert "[2]" in draft
 
 
+def test_a_name_that_one_abstract_alone_speaks_of_names_its_paper():
+    hits = [hit(1, "On disks", "MassiveDS lies on disk. It is large.", 0.5), *HITS[1:]]
+    draft = "".join(backend().complete(build("What is MassiveDS?", hits)))
+    assert set(re.findall(r"\[\d\]", draft)) == {"[1]"}
+
+
 def test_one_paper_is_enough_where_the_question_names_it():
     made = backend(rare=lambda word: True)
     draft = "".join(made.complete(build("What does Lapwing keep in memory?", HITS)))
