@@ -89,7 +89,7 @@ def main() -> None:
         r["refused"] for q, r in zip(questions, results, strict=True) if not q["answerable"]
     ]
     print(f"refusals   precision {interval(refused)}   recall {interval(recalled)}")
-    for name, rows in sorted(groups.items()):
+    for name, rows in sorted((name, rows) for name, rows in groups.items() if rows):
         print(f"  {name:12s} {len(rows):4d} questions, {np.mean([r['refused'] for r in rows]):.2f} "
               f"refused")  # fmt: skip
     print(f"{took / len(questions) * 1000:.0f} ms a question (a search and an answer)")
