@@ -74,10 +74,10 @@ def names(
     this one: what stands in one of these, too, tells nothing.
     """
     shared = {word for other in others if other != title for word in tokens(other)}
-    asked = set(tokens(question)) - shared
+    asked = set(tokens(question))
     head = set(tokens(title.partition(":")[0])) if ":" in title else set()
     coined = bool(head) and head <= asked  # "SPANN: ...", of which many papers may speak
-    return coined or any(word in asked and rare(word) for word in tokens(title))
+    return coined or any(word in asked - shared and rare(word) for word in tokens(title))
 
 
 def names_alone(question: str, texts: Sequence[str]) -> list[bool]:

@@ -116,7 +116,7 @@ def condense(question: str, history: Sequence[Turn]) -> str:
     moved = _asked_of_another(question, before)
     if moved:
         return moved
-    named = _with_names(question, _cited_last(history), before)
+    named = _with_names(question, _talked_of(history) or _cited_last(history), before)
     if named != question and not _points(named):
         return named
     earlier: list[str] = []
@@ -129,7 +129,12 @@ def condense(question: str, history: Sequence[Turn]) -> str:
 
 
 def question_of(turn: Turn) -> str:
-    return (turn if isinstance(turn, str) else turn.get("question") or "").strip()
+    """What a turn asked; with names where it pointed at papers and these were known."""
+    if isinstance(turn, str):
+        return turn.strip()
+    asked = (turn.get("question") or "").strip()
+    alone = (turn.get("standalone_question") or "").strip()
+    return asked if not alone or alone.endswith(asked) else alone
 
 
 def _points(question: str) -> bool:
@@ -182,7 +187,7 @@ def _asked_of_another(question: str, before: str) -> str:
     if not match or len(names) != 1 or len(match["what"].split()) > _SHORT:
         return ""
     other = match["what"].rstrip(" ?.!")
-    if not _NAME.match(other) or other == names[0]:
+    if not (_NAME.match(other) or other[:1].isupper()) or other == names[0]:
         return ""
     return re.sub(rf"(?<!\w){re.escape(names[0])}(?!\w)", lambda _: other, before)
 
@@ -204,6 +209,13 @@ def _nth(word: str, titles: Sequence[str], before: str) -> str:
     place = {"last": len(titles) - 1, "former": 0, "latter": 1}.get(word)
     place = _ORDINALS.index(word) if place is None else place
     return titles[place] if place < len(titles) else ""
+
+
+def _talked_of(history: Sequence[Turn]) -> list[str]:
+    """The names of the last two questions, where that are two: what "the two" stands for."""
+    asked = " ; ".join(question_of(turn)[:_READ] for turn in history[-2:])
+    names = _names(asked)
+    return names if len(names) == 2 else []
 
 
 def _cited_last(history: Sequence[Turn]) -> list[str]:

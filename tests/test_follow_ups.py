@@ -117,3 +117,12 @@ def test_a_standalone_question_is_condensed_to_itself(question: str, history: li
 def test_a_very_long_question_is_read_in_no_time(piece: str) -> None:
     question = piece * (400_000 // len(piece))
     assert condense(question, [question]).strip()[-1:] == question.strip()[-1:]
+
+
+def test_what_was_resolved_stays_resolved() -> None:
+    told = {"question": "And the second one?", "standalone_question": "Tell me of BossNAS"}
+    assert condense("What does it cost?", [told]) == "Tell me of BossNAS What does it cost?"
+
+
+def test_what_about_a_name_in_plain_letters() -> None:
+    assert condense("What about Curator?", ["What is SPANN?"]) == "What is Curator?"
