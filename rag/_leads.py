@@ -25,11 +25,14 @@ from rag.types import Citation, Sentence
 Rare = Callable[[str], bool]
 
 _VERB = r"(?:is|are|was|were|does|do|did|must|should|will|has|have)"
-_YES_NO = re.compile(rf"(?:^\W*|[,:;.]\s+){_VERB}\b(?! there\b)(?!.*\bor\b)", re.IGNORECASE)
+_YES_NO = re.compile(
+    rf"(?:^\W*|[,:;.]\s+){_VERB}\b(?! there\b)(?!.*\bor\b)", re.IGNORECASE | re.DOTALL
+)
 _TAKES_FOR_GRANTED = re.compile(
     r"^\W*(?:why|how (?:much|many|come)|by (?:how|what)|what makes)\b", re.IGNORECASE
 )
 _ASKING = re.compile(rf"(?:{_TAKES_FOR_GRANTED.pattern}|^)(?:\W*{_VERB}\b)?|\?\s*$", re.IGNORECASE)
+_COMPARES = re.compile(r"\b(?:\w+er|more|less|worse)\b.*\bthan\b", re.IGNORECASE)
 _NEEDS = re.compile(r"\b(?:needs?|requires?|must|(?:have|has) to)\b(.+)", re.IGNORECASE)
 # With one of these a denial may well be a yes.
 _DENIES = re.compile(
@@ -38,6 +41,7 @@ _DENIES = re.compile(
     re.IGNORECASE,
 )
 _LISTED = ("papers", "paper", "comparison")  # of which the title is a part of the answer
+_READ = 1000  # characters of a question that the rules look at
 _SPEAKS_OF = 0.6  # share of the question's words that paper and sentence must hold
 
 
@@ -66,14 +70,15 @@ def _verdict(question: str, text: str, title: str) -> str:
     A wrong word here is worse than none, so only two kinds of denial count: the opposite of a
     comparison, and that something asked for is not needed.
     """
+    question = question[:_READ]
     asks = _YES_NO.search(question)
     if _DENIES.search(question) or not (asks or _TAKES_FOR_GRANTED.search(question)):
         return ""
     claim, said = facts_of(_ASKING.sub(" ", question).strip()), facts_of(text)
     if coverage(claim, said.words | facts_of(title).words) < _SPEAKS_OF:
         return ""
-    turned = direction_differs(claim, said) and _turned(claim, said)
-    if turned or (asks and _needless(question, said)):
+    compares = _COMPARES.search(question) and direction_differs(claim, said)
+    if (compares and _turned(claim, said)) or (asks and _needless(question, said)):
         return "No" if asks else "Not so"
     return ""
 

@@ -99,7 +99,7 @@ class TokenEmbedder(Embedder, Protocol):
 
 def has_tokens(embedder: Embedder) -> TypeGuard[TokenEmbedder]:
     """Whether late interaction can be had from this embedder; a user's own may lack all of it."""
-    return bool(getattr(embedder, "has_tokens", False))
+    return bool(getattr(embedder, "has_tokens", False)) and hasattr(embedder, "code_spans")
 
 
 def make_embedder(settings: EmbeddingSettings, extra: Mapping[str, str] | None = None) -> Embedder:

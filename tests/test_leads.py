@@ -83,3 +83,15 @@ def test_a_lead_is_shown_and_is_no_part_of_the_sentence():
         Sentence("It is quick.", (2,), "supported", 1.0, lead="Kestrel"),
     ]
     assert render(said) == "It is small. [1]\nKestrel: It is quick. [2]"
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Does Kestrel accelerate search?", "Kestrel reduces search time by half."),
+        ("Does Kestrel increase accuracy?", "Kestrel reduces error and so improves accuracy."),
+        ("Does Kestrel support survival?", "Kestrel prevents death and improves survival."),
+    ],
+)
+def test_an_opposite_of_something_else_denies_nothing(question, text):
+    assert leads(question, (text, 1)) == [""]
