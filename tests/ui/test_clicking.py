@@ -169,8 +169,9 @@ def test_copy_takes_the_footnotes_along(browser: Any, site: Any) -> None:
         copied = page.evaluate("navigator.clipboard.readText()")
     lines = copied.splitlines()
     assert "[1]" in lines[0]
-    assert lines[-2].startswith("[1] SPANN: Search on disk (2021). https://example.org/spann")
-    assert lines[-1].strip() == f"“{QUOTE}”"
+    first = next(n for n, line in enumerate(lines) if line.startswith("[1] "))
+    assert lines[first] == "[1] SPANN: Search on disk (2021). https://example.org/spann"
+    assert lines[first + 1].strip() == f"“{QUOTE}”"
 
 
 def test_copy_shows_the_text_where_the_clipboard_is_closed(browser: Any, site: Any) -> None:
