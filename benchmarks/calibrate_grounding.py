@@ -265,17 +265,21 @@ def read_all(data: Path) -> list[Example]:
     ]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+def asked_for(does: str) -> tuple[argparse.Namespace, list[Example]]:
+    """What the command line says, and the claims that it names. Exits where there are none."""
+    parser = argparse.ArgumentParser(description=does)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--cache", type=Path, help="a file to keep vectors in")
     parser.add_argument("--dry-run", action="store_true", help="print, write nothing")
     options = parser.parse_args()
     try:
-        examples = read_all(options.data)
+        return options, read_all(options.data)
     except FileNotFoundError as error:
-        print(f"not found: {error.filename}. Name the data with --data DIR.", file=sys.stderr)
-        return 1
+        sys.exit(f"not found: {error.filename}. Name the data with --data DIR.")
+
+
+def main() -> int:
+    options, examples = asked_for(__doc__.split("\n", 1)[0])
     random.Random(0).shuffle(examples)
     vectors = Vectors(options.cache)
     vectors.prepare([t for e in examples for t in (e.claim, *e.evidence)])

@@ -14,7 +14,6 @@ judge fitted to the two other sets alone.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -24,7 +23,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from calibrate_grounding import OUT, Example, Fit, Vectors, matches, read_all
+from calibrate_grounding import OUT, Example, Fit, Vectors, asked_for, matches
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -91,16 +90,7 @@ def floors(examples: Sequence[Example]) -> list[Judged]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--cache", type=Path, help="a file to keep vectors in")
-    parser.add_argument("--dry-run", action="store_true", help="print, write nothing")
-    options = parser.parse_args()
-    try:
-        examples = read_all(options.data)
-    except FileNotFoundError as error:
-        print(f"not found: {error.filename}. Name the data with --data DIR.", file=sys.stderr)
-        return 1
+    options, examples = asked_for(__doc__.split("\n", 1)[0])
     vectors = Vectors(options.cache)
     vectors.prepare([t for e in examples for t in (e.claim, *e.evidence)])
     inside: list[Judged] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 
 from eval.floors import FLOORS
 from rag._alignment import EmbedTokens
+from rag._answering import words_of
 from rag.backends import BACKENDS
 from rag.config import Settings
-from rag.embedding import Embedder, has_tokens, make_embedder
+from rag.embedding import make_embedder
 from rag.errors import ConfigError
 from rag.ground import GROUNDERS, Grounder
 from rag.prompt import template
@@ -26,7 +26,6 @@ from rag.registry import lookup
 from rag.types import Message
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-_TOKENS = 500  # sentences whose word vectors are kept, as the chatbot does
 
 
 @dataclass(frozen=True)
@@ -95,22 +94,8 @@ class Judges:
                 cold = self.settings.at_zero()
                 known = {**BACKENDS, **cold.plugins.backends}
                 cls = lookup("backend", cold.backend.name, known)
-                # Rarity and vectors are what the extractive one reads, and it judges nothing.
-                writers.append(cls.from_settings(cold.backend, embed=self.embed, rarity=len))
+                writers.append(cls.from_settings(cold.backend, embed=self.embed))
             replies: Iterator[str] = writers[0].complete(messages)
             return replies
 
         return complete
-
-
-def words_of(embedder: Embedder) -> EmbedTokens | None:
-    """Vectors of a sentence's words, the last some hundred remembered; None: there are none."""
-    if not has_tokens(embedder):
-        return None
-
-    @lru_cache(maxsize=_TOKENS)
-    def words(text: str) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
-        read = embedder.embed_question(text)
-        return read.tokens, read.spans
-
-    return words

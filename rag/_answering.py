@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from rag import prompt, refuse
+from rag._alignment import EmbedTokens
 from rag.config import Settings
+from rag.embedding import Embedder, has_tokens
 from rag.errors import BackendError, BackendInterrupted, ConfigError
 from rag.library import Library
 from rag.types import Answer, Backend, Filters, Hit, Message, Paper, Refusal, Usage
@@ -27,10 +30,11 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 _FILTERS = TypeAdapter(Filters)  # once: made by several threads at a time it fails now and then
 _PART = 500  # papers fetched at once for an export
 _REMEMBERED = 20_000  # sentence vectors kept in memory: about 30 MB
+_SENTENCES = 500  # whose word vectors are kept in memory: about 25 MB
 
 
 class Remembering:
-    """Embeds sentences once: ranking, extracting and grounding all look at the same ones."""
+    """Embeds sentences once: the answers to like questions are judged against the same ones."""
 
     def __init__(self, embed: Embed) -> None:
         self._embed = embed
@@ -51,6 +55,19 @@ class Remembering:
             self._known.update((text, found[text]) for text in new)
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
+
+
+def words_of(embedder: Embedder) -> EmbedTokens | None:
+    """Vectors of a sentence's words, the last some hundred remembered; None: there are none."""
+    if not has_tokens(embedder):
+        return None
+
+    @lru_cache(maxsize=_SENTENCES)
+    def words(text: str) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
+        read = embedder.embed_question(text)
+        return read.tokens, read.spans
+
+    return words
 
 
 def condensed(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag._alignment import EmbedTokens
-from rag._answering import Remembering
+from rag._answering import Remembering, words_of
 from rag._blas import one_thread
 from rag._codes import Codes, Question
 from rag._ranking import Ranker
@@ -37,7 +37,6 @@ _LONGEST = 4_000  # characters of a question that are embedded; an encoder reads
 _ATTEMPTS = 5  # at opening an index while others publish new ones
 _CODES = 2_000  # texts whose codes are remembered where none are kept: about 12 MB
 _QUESTIONS = 64  # remembered: about 3 MB
-_SENTENCES = 500  # whose word vectors are kept in memory: about 25 MB
 
 
 class Collection:
@@ -178,17 +177,8 @@ class Collection:
 
     @cached_property
     def embed_tokens(self) -> EmbedTokens | None:
-        """Vectors of a sentence's words, the last some hundred remembered; None: there are none."""
-        embedder = self.embedder
-        if not has_tokens(embedder):
-            return None
-
-        @lru_cache(maxsize=_SENTENCES)
-        def embed_tokens(text: str) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
-            read = embedder.embed_question(text)
-            return read.tokens, read.spans
-
-        return embed_tokens
+        """Vectors of a sentence's words; None where the embedder has none."""
+        return words_of(self.embedder)
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
-from rag.chunking import sentence_spans
+from rag.chunking import is_question, sentence_spans
 from rag.lexical import tokens
 from rag.types import Paper
 
@@ -96,7 +96,7 @@ def _rest(text: str, question: str, weight: dict[str, float], rarity: Rarity) ->
 
 
 def _is_echo(sentence: str, weight: dict[str, float], rarity: Rarity) -> bool:
-    marked = sentence.rstrip("\"'”’)] ").endswith("?")
+    marked = is_question(sentence)
     if not marked and not _OPENS.match(sentence):
         return False
     said = {word: rarity(word) for word in tokens(sentence)}

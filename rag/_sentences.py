@@ -19,6 +19,7 @@ from rag.chunking import chunks, context_text, sentence_spans
 from rag.embedding import TokenEmbedder
 from rag.index import text_hash
 from rag.library import Library
+from rag.rank import best_matches
 from rag.types import Hit, Paper
 
 Floats = NDArray[np.float32]
@@ -91,15 +92,6 @@ def _of_paper(
             continue
         sentence = np.searchsorted(starts, at[inside] + part.start, side="right") - 1
         first = np.flatnonzero(np.diff(sentence, prepend=-1))
-        out[sentence[first]] = _max_sim(asked.tokens, codes[inside], first)
+        out[sentence[first]] = best_matches(asked.tokens, codes[inside], first).mean(axis=0)
     known = out[~np.isnan(out)]
     return np.nan_to_num(out, nan=float(known.min()) if len(known) else 0.0)
-
-
-def _max_sim(tokens: Floats, codes: Codes, first: NDArray[np.int64]) -> Floats:
-    """The mean best match of the question's tokens in each run of codes that begins at `first`."""
-    signs = np.unpackbits(codes, axis=1).astype(np.float32)
-    best = np.maximum.reduceat(tokens @ signs.T, first, axis=1)
-    # With bits b for signs 2b - 1: q . (2b - 1) = 2 q . b - sum(q), and no second array.
-    scores = (2.0 * best - tokens.sum(axis=1)[:, None]) / np.sqrt(tokens.shape[1])
-    return np.asarray(scores.mean(axis=0), np.float32)

@@ -62,6 +62,11 @@ def _spans(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
+def is_question(sentence: str) -> bool:
+    """Whether it ends with a question mark, whatever closes after it."""
+    return sentence.rstrip("\"'”’)] ").endswith("?")
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of `text` themselves."""
     return [text[start:end] for start, end in sentence_spans(text)]

@@ -72,10 +72,17 @@ def max_sim(tokens: Floats, weights: Floats, codes: Codes) -> float | None:
     total = float(weights.sum())
     if not len(codes) or not len(tokens) or total <= 0:
         return None
-    signs = np.unpackbits(codes, axis=1).astype(np.float32)
-    # With bits b for signs 2b - 1: q . (2b - 1) = 2 q . b - sum(q), and no second array.
-    best = (2.0 * (tokens @ signs.T).max(axis=1) - tokens.sum(axis=1)) / np.sqrt(tokens.shape[1])
+    best = best_matches(tokens, codes, np.zeros(1, np.int64))[:, 0]
     return float(best @ weights) / total
+
+
+def best_matches(tokens: Floats, codes: Codes, first: NDArray[np.int64]) -> Floats:
+    """The best match of each token in each run of codes that begins at `first`, shape (t, runs)."""
+    signs = np.unpackbits(codes, axis=1).astype(np.float32)
+    best = np.maximum.reduceat(tokens @ signs.T, first, axis=1)
+    # With bits b for signs 2b - 1: q . (2b - 1) = 2 q . b - sum(q), and no second array.
+    cosines = (2.0 * best - tokens.sum(axis=1)[:, None]) / np.sqrt(tokens.shape[1])
+    return np.asarray(cosines, np.float32)
 
 
 def renumbered(first: Sequence[Hit], rest: Sequence[Hit]) -> list[Hit]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag._asked import Kind, kind_of, names, names_alone
-from rag.chunking import sentences
+from rag.chunking import is_question, sentences
 from rag.config import BackendSettings
 from rag.lexical import tokens
 from rag.types import Hit, Message
@@ -104,31 +104,31 @@ class ExtractiveBackend:
 
     def _candidates(self, question: str, hits: Sequence[Hit]) -> list[Candidate]:
         out: list[Candidate] = []
-        titles = [hit.paper.title for hit in hits]
+        kind, titles = kind_of(question), [hit.paper.title for hit in hits]
         wanted = {word: self._rarity(word) for word in dict.fromkeys(tokens(question))}
         alone = names_alone(question, [f"{h.paper.title} {h.paper.abstract}" for h in hits])
         fitting = zip(hits, self._fits(question, hits), alone, strict=True)
         for number, (hit, fits, alone_here) in enumerate(fitting, start=1):
             named = alone_here or names(question, hit.paper.title, self._rare, titles)
+            title = set(tokens(hit.paper.title))
             for place, (text, fit) in enumerate(
                 zip(sentences(hit.paper.abstract), fits, strict=True)
             ):
-                score = _FIT * float(fit) + _score(question, wanted, text, hit)
+                covered = _covered(wanted, title, set(tokens(text)))
+                score = _FIT * float(fit) + covered + _PAPER * hit.score + _reward(kind, text)
                 out.append(Candidate(text, number, place, score, hit.score, named))
         return out
 
 
-def _score(question: str, wanted: Mapping[str, float], text: str, hit: Hit) -> float:
-    """`wanted` are the words of the question with their rarity."""
-    title, words = set(tokens(hit.paper.title)), set(tokens(text))
+def _covered(wanted: Mapping[str, float], title: set[str], words: set[str]) -> float:
+    """What a sentence of these words, under this title, holds of those of the question."""
     rest = {word: rarity for word, rarity in wanted.items() if word not in title}
-    covered = _WORDS * _share(wanted, words | title) + _WORDS_OF_REST * _share(rest, words)
-    return covered + _PAPER * hit.score + _reward(question, text)
+    return _WORDS * _share(wanted, words | title) + _WORDS_OF_REST * _share(rest, words)
 
 
 def choose(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     """The best few: the best one first, what follows of each paper in the order of the abstract."""
-    told = (c for c in candidates if not (_echoes(question, c.text) or _asks(c.text)))
+    told = (c for c in candidates if not (_echoes(question, c.text) or is_question(c.text)))
     ranked = sorted(told, key=lambda c: -c.score)
     if not ranked:
         return []
@@ -157,13 +157,11 @@ def _chosen(kind: Kind, ranked: Sequence[Candidate]) -> list[Candidate]:
     return [*own, *close[: _MOST - len(own)]]
 
 
-def _reward(question: str, text: str) -> float:
-    """For a sentence of the kind that was asked for."""
-    kind = kind_of(question)
-    reward, pattern = _HAS.get(kind, (0.0, _ADDRESS))
-    if not reward or not pattern.search(text):
+def _reward(kind: Kind, text: str) -> float:
+    """For a sentence of the kind that was asked for; twice for an address where one was."""
+    if kind not in _HAS or not _HAS[kind][1].search(text):
         return 0.0
-    return reward * (2 if kind == "link" and _ADDRESS.search(text) else 1)
+    return _HAS[kind][0] * (2 if kind == "link" and _ADDRESS.search(text) else 1)
 
 
 def _share(wanted: Mapping[str, float], held: set[str]) -> float:
@@ -175,8 +173,3 @@ def _share(wanted: Mapping[str, float], held: set[str]) -> float:
 def _echoes(question: str, text: str) -> bool:
     asked, said = set(tokens(question)), set(tokens(text))
     return not said or len(said - asked) / len(said) < 1 - _ECHO
-
-
-def _asks(text: str) -> bool:
-    """A question answers none."""
-    return text.rstrip("\"'”’)] ").endswith("?")

@@ -11,10 +11,11 @@ from eval import grounders, stats
 from eval.datasets import Labelled, load_evidence
 from eval.errors import EvalError
 from eval.floors import AlwaysSupported, TokenCoverage
-from eval.judges import Judges, words_of
+from eval.judges import Judges
 from eval.record import FITTED, PATH, record, tables
 from eval.text import grounders_text
 from rag import Settings, cli
+from rag._answering import words_of
 from rag.embedding import HashingEmbedder
 from rag.errors import BackendError, ConfigError
 from rag.ground import Judgement
