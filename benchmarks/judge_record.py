@@ -1,6 +1,6 @@
 """Writes down how well each judge does on labels by people that it had not seen.
 
-    python benchmarks/judge_record.py [--data ../shared/data] [--cache FILE] [--dry-run]
+    python benchmarks/judge_record.py --readings FILE [--data DIR] [--cache FILE] [--dry-run]
 
 Three minutes, where calibrate_grounding.py has left its vectors in the cache.
 
@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from calibrate_grounding import OUT, Example, Fit, Vectors, asked_for, matches
+from calibrate_grounding import OUT, Example, Fit, Vectors, asked_for, matches, readings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -95,13 +95,13 @@ def main() -> int:
     vectors.prepare([t for e in examples for t in (e.claim, *e.evidence)])
     inside: list[Judged] = []
     outside: list[Judged] = []
-    # The embedding judge has the vectors of words too wherever the encoder that ships is used.
+    # With the encoder that ships, the embedding judge has vectors of words and the cross-encoder.
     shipped = json.loads(OUT.read_text(encoding="utf-8"))
-    for name, model, embed, words in (
-        ("embedding", "aligned", vectors.embed, vectors.tokens),
-        ("lexical", "lexical", None, None),
+    for name, model, embed, words, read in (
+        ("embedding", "read", vectors.embed, vectors.tokens, readings(options.readings)),
+        ("lexical", "lexical", None, None, None),
     ):
-        found = matches(examples, embed, words)
+        found = matches(examples, embed, words, read)
         fit = Fit(examples, found, [n for n in shipped[model] if n != "intercept"])
         inside += judged(name, examples, found, fit.cross_validated())
         outside += judged(name, examples, found, fit.unseen_set())

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from eval.floors import FLOORS
 from rag._alignment import EmbedTokens
-from rag._answering import words_of
+from rag._answering import reader_of, words_of
+from rag._reader import Reader
 from rag.backends import BACKENDS
 from rag.config import Settings
 from rag.embedding import make_embedder
@@ -37,12 +38,13 @@ class Judges:
     settings: Settings
     embed: Embed
     words: Callable[[], EmbedTokens | None] = lambda: None
+    reader: Reader | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Judges:
         """With the encoder that the settings name. Raises ConfigError, EmbeddingError."""
         embedder = make_embedder(settings.embedding, settings.plugins.embedders)
-        return cls(settings, embedder.embed, lambda: words_of(embedder))
+        return cls(settings, embedder.embed, lambda: words_of(embedder), reader_of(embedder))
 
     @property
     def registry(self) -> Mapping[str, str]:
@@ -80,6 +82,7 @@ class Judges:
             self.settings.answer,
             embed=embed or self.embed,
             embed_tokens=self.words(),
+            reader=self.reader,
             complete=self._complete(),
             instructions=template("judge"),
         )

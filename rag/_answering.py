@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rag import prompt, refuse
 from rag._alignment import EmbedTokens
+from rag._reader import Reader
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens
 from rag.errors import BackendError, BackendInterrupted, ConfigError
@@ -68,6 +69,11 @@ def words_of(embedder: Embedder) -> EmbedTokens | None:
         return read.tokens, read.spans
 
     return words
+
+
+def reader_of(embedder: Embedder) -> Reader | None:
+    """What reads two texts together, where the embedder has such a thing."""
+    return getattr(embedder, "reader", None)
 
 
 def condensed(

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from rag._blas import one_thread
 from rag._codes import Tokens, unit_rows
 
 Floats = NDArray[np.float32]
+Text = str | tuple[str, str]
+"""One text, or two that are read together."""
 _TOKENS_PER_BATCH = 1024  # in one pass: what lies between the layers stays within the cache
 # erf to 1.5e-7: Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, 7.1.26; halved.
 _P = np.float32(0.3275911 / 2**0.5)
@@ -75,7 +78,8 @@ class Layer:
 class BertWeights:
     """The tokenizer and the weights of a BERT as both forward passes want them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, weights: Mapping[str, Any] | None = None) -> None:
+        """`weights` take the place of those in the folder."""
         from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
@@ -85,14 +89,16 @@ class BertWeights:
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.enable_truncation(max_length=limit)
         self.tokenizer.no_padding()
-        found = load_file(folder / "model.safetensors").items()
-        self._w = {name: np.asarray(value, np.float32) for name, value in found}
+        found = weights or load_file(folder / "model.safetensors")
+        self._w = {name: np.asarray(value, np.float32) for name, value in found.items()}
         self._epsilon = np.float32(config["layer_norm_eps"])
         self.words = self._w["embeddings.word_embeddings.weight"]
         self.positions = (
             self._w["embeddings.position_embeddings.weight"]
             + self._w["embeddings.token_type_embeddings.weight"][0]
         )
+        first, second = self._w["embeddings.token_type_embeddings.weight"]
+        self.second = second - first  # what a word piece of the second text of a pair has more
         self.norm = self._norm("embeddings.LayerNorm")
         self.layers = [self._layer(i) for i in range(config["num_hidden_layers"])]
         self._w = {}  # what is used has been taken out
@@ -101,12 +107,18 @@ class BertWeights:
     def dimension(self) -> int:
         return int(self.words.shape[1])
 
+    def with_layers(self, layers: list[Layer]) -> BertWeights:
+        """The same words under other layers."""
+        other = copy(self)
+        other.layers = layers
+        return other
+
     def vocabulary(self) -> tuple[dict[str, int], list[int]]:
         """The ids of all word pieces, and those of the special ones."""
         added = self.tokenizer.get_added_tokens_decoder()
         return self.tokenizer.get_vocab(), [i for i, token in added.items() if token.special]
 
-    def encodings(self, texts: Sequence[str]) -> list[tuple[int, Any]]:
+    def encodings(self, texts: Sequence[Text]) -> list[tuple[int, Any]]:
         """(row, encoding) of each text, shortest first."""
         numbered = enumerate(self.tokenizer.encode_batch(list(texts)))
         return sorted(numbered, key=lambda item: len(item[1].ids))
@@ -150,9 +162,13 @@ class Bert(ABC):
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """One unit vector a text, shape (len(texts), dimension)."""
+        return unit_rows(self.means(texts))
+
+    def means(self, texts: Sequence[Text]) -> Floats:
+        """The mean of the last hidden states of each text, shape (len(texts), dimension)."""
         out = np.empty((len(texts), self._weights.dimension), np.float32)
         for batch in self._batches(texts):
-            out[[row for row, _ in batch]] = unit_means(self._forward(batch))
+            out[[row for row, _ in batch]] = means(self._forward(batch))
         return out
 
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Floats, list[Tokens]]]:
@@ -160,14 +176,14 @@ class Bert(ABC):
         for batch in self._batches(texts):
             hidden = self._forward(batch)
             said = [_said(encoding, x) for (_, encoding), x in zip(batch, hidden, strict=True)]
-            yield [row for row, _ in batch], unit_means(hidden), said
+            yield [row for row, _ in batch], unit_rows(means(hidden)), said
 
     def pieces(self, texts: Sequence[str]) -> list[Tokens]:
         """The word pieces of each text, without a pass."""
         read = self._weights.tokenizer.encode_batch(list(texts))
         return [_said(encoding, np.zeros((len(encoding.ids), 0), np.float32)) for encoding in read]
 
-    def _batches(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Any]]]:
+    def _batches(self, texts: Sequence[Text]) -> Iterator[list[tuple[int, Any]]]:
         """The texts as (row, encoding), each once, in batches for `_forward`."""
         batch: list[tuple[int, Any]] = []
         for row, encoding in self._weights.encodings(texts):
@@ -196,6 +212,9 @@ class NumpyBert(Bert):
         bias = np.where(beyond, np.float32(-1e9), np.float32(0))[:, None, None, :]
         with one_thread():
             x = self._weights.words[ids] + self._weights.positions[:width]
+            second = np.array([e.type_ids + [0] * (width - len(e.ids)) for _, e in batch])
+            if second.any():
+                x += second[..., None].astype(np.float32) * self._weights.second
             x = self._weights.norm(x.reshape(n * width, -1))
             for layer in self._weights.layers:
                 x = self._layer(layer, x, bias if beyond.any() else None, n)
@@ -243,9 +262,9 @@ def gelu(x: Floats) -> Floats:
     return np.asarray(out, np.float32)
 
 
-def unit_means(hidden: Sequence[Floats]) -> Floats:
-    """The mean of each text's states, at length 1, shape (n, dimension)."""
-    return unit_rows(np.stack([states.mean(0) for states in hidden]))
+def means(hidden: Sequence[Floats]) -> Floats:
+    """The mean of each text's states, shape (n, dimension)."""
+    return np.stack([states.mean(0) for states in hidden])
 
 
 def _said(encoding: Any, hidden: Floats) -> Tokens:

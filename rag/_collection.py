@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag._alignment import EmbedTokens
-from rag._answering import Remembering, words_of
+from rag._answering import Remembering, reader_of, words_of
 from rag._blas import one_thread
 from rag._codes import Codes, Question
 from rag._ranking import Ranker
-from rag._sentences import fits
+from rag._reader import Reader
+from rag._sentences import answered, fits
 from rag.chunking import sentences
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens, make_embedder
@@ -123,6 +124,12 @@ class Collection:
         none = np.zeros(0, np.float32)
         return [self.embed(part) @ asked.vector if part else none for part in cut]
 
+    def answered(
+        self, text: str, hits: Sequence[Hit], found: Sequence[NDArray[np.float32]]
+    ) -> list[NDArray[np.float32]] | None:
+        """Log-odds that sentences answer a question, None where nothing can read them."""
+        return answered(text, hits, found, self.reader) if self.reader else None
+
     def rarity(self, word: str) -> float:
         """How rare a stemmed word is among the papers, in [0, 1]."""
         return self.index(vectors=False).lexical.rarity(word)
@@ -179,6 +186,11 @@ class Collection:
     def embed_tokens(self) -> EmbedTokens | None:
         """Vectors of a sentence's words; None where the embedder has none."""
         return words_of(self.embedder)
+
+    @cached_property
+    def reader(self) -> Reader | None:
+        """What reads two texts together; None where the embedder has no such thing."""
+        return reader_of(self.embedder)
 
     @cached_property
     def recipe(self) -> Recipe:

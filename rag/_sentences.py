@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag._codes import Codes, Question, Spans, codes_key
-from rag.chunking import chunks, context_text, sentence_spans
+from rag._reader import Reader, under
+from rag.chunking import chunks, context_text, sentence_spans, sentences
 from rag.embedding import TokenEmbedder
 from rag.index import text_hash
 from rag.library import Library
@@ -23,6 +24,7 @@ from rag.rank import best_matches
 from rag.types import Hit, Paper
 
 Floats = NDArray[np.float32]
+MOST_READ = (4, 2, 2)  # sentences of the first hits that the cross-encoder reads
 
 
 class _Part(NamedTuple):
@@ -55,6 +57,26 @@ def fits(
         _of_paper(asked, hit.paper.abstract, [(part, *codes[part.text]) for part in of_paper])
         for hit, of_paper in zip(hits, parts, strict=True)
     ]
+
+
+def answered(
+    question: str, hits: Sequence[Hit], found: Sequence[Floats], reader: Reader
+) -> list[Floats]:
+    """For each sentence of each hit the log-odds that it answers; NaN for one that is not read.
+
+    Read are those of the first hits that fit best (`found`, see `fits`).
+    """
+    out = [np.full(len(fit), np.nan, np.float32) for fit in found]
+    read: list[tuple[int, int]] = []
+    passages: list[str] = []
+    for number, (hit, fit, most) in enumerate(zip(hits, found, MOST_READ, strict=False)):
+        said = sentences(hit.paper.abstract)
+        for place in np.argsort(-fit, kind="stable")[:most]:
+            read.append((number, int(place)))
+            passages.append(under(hit.paper.title, said[place]))
+    for (number, place), odds in zip(read, reader.answers(question, passages), strict=True):
+        out[number][place] = odds
+    return out
 
 
 def _parts(paper: Paper, size: int) -> list[_Part]:

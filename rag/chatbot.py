@@ -386,7 +386,8 @@ class Chatbot:
             return Refusal("not_in_collection", _NO_WORDS)
         lexicon = self._collection.index().lexical
         fits = self._collection.fits(question, hits[: refuse.READ])
-        found = refuse.features(question, hits, fits, lexicon)
+        answered = self._collection.answered(question, hits, fits)
+        found = refuse.features(question, hits, fits, lexicon, answered)
         return refuse.refusal(question, hits, found, lexicon, self.settings.answer.refuse_below)
 
     def _grounder(self, chosen: Settings) -> Grounder:
@@ -396,6 +397,7 @@ class Chatbot:
             chosen.answer,
             embed=self._collection.embed,
             embed_tokens=self._collection.embed_tokens,
+            reader=self._collection.reader,
             complete=lambda asked: self._writer(chosen.at_zero()).complete(asked),
             instructions=prompt.template("judge"),
         )

@@ -29,6 +29,7 @@ from rag._codes import (
     unit_rows,
 )
 from rag._hashing import HashingEmbedder
+from rag._reader import Reader
 from rag._torch_bert import TorchBert, multiplies_bfloat16
 from rag._torch_encoder import TorchEncoder, best_device, environment_kept, pools_by_mean
 from rag.config import EmbeddingSettings, Precision
@@ -187,6 +188,11 @@ class SentenceTransformersEmbedder:
         _, vectors, tokens = next(self._engine(whole).batches(whole))
         said = tokens[0].after(len(prompt))
         return Question(np.asarray(vectors[0]), unit_rows(said.hidden), said.spans)
+
+    @cached_property
+    def reader(self) -> Reader | None:
+        """The cross-encoder that was made of the model that ships; None for any other model."""
+        return Reader(self._weights) if self.model == "default" and self._weights else None
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Floats:
         whole = _whole(texts, prompt)

@@ -32,6 +32,7 @@ from rag._facts import (
     number_differs,
     share,
 )
+from rag._reader import Read
 from rag.types import Verdict
 
 GROUNDERS: dict[str, str] = {
@@ -44,6 +45,7 @@ SUPPORTED, PARTIAL = 0.5, 0.25  # the least probability of support for each verd
 _READ = 3  # sentences of a paper, its best ones, that are read closely
 _ADDS = 0.25  # share of a claim's words that makes a second sentence worth quoting
 _MOST_NAMES = 0.5  # share of a claim's names from which on it speaks of something else
+_READINGS = ("read_supported", "read_contradicted", "read_neither")
 _CLOSE = 0.6  # share of a claim's words above which a difference is a contradiction
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -75,6 +77,7 @@ class LexicalGrounder:
     _model = "lexical"
     _embed: Embed | None = None
     _embed_tokens: EmbedTokens | None = None
+    _read: Read | None = None
 
     @classmethod
     def from_settings(cls, settings: Any, **resources: Any) -> Self:
@@ -88,43 +91,60 @@ class LexicalGrounder:
                 return Judgement("supported", 1.0, index)
         if not evidence or not facts_of(claim).forms:
             return Judgement("unsupported", 0.0, None)
-        match = compare(claim, evidence, contexts, self._embed, self._embed_tokens)
+        match = compare(
+            claim, evidence, contexts,
+            embed=self._embed, embed_tokens=self._embed_tokens, read=self._read,
+        )  # fmt: skip
         verdict, score = decide(match, _probability(self._model, match.features))
         more = match.second if verdict in ("supported", "partial") else None
         return Judgement(verdict, score, match.best, more)
 
 
 class EmbeddingGrounder(LexicalGrounder):
-    """The same with the encoder: `embed` gives unit vectors of texts, `embed_tokens` of words."""
+    """The same with the encoder: `embed` gives unit vectors of texts, `embed_tokens` of words.
 
-    def __init__(self, embed: Embed, embed_tokens: EmbedTokens | None = None) -> None:
+    `read` reads the statement together with the best sentences.
+    """
+
+    def __init__(
+        self, embed: Embed, embed_tokens: EmbedTokens | None = None, read: Read | None = None
+    ) -> None:
         self._embed = embed
         self._embed_tokens = embed_tokens
-        self._model = "embedding" if embed_tokens is None else "aligned"
+        self._read = read if embed_tokens else None
+        self._model = "embedding" if embed_tokens is None else "aligned" if read is None else "read"
 
     @classmethod
     def from_settings(cls, settings: Any, **resources: Any) -> Self:
-        """`embed_tokens` is left out where the embedder has no vectors of words."""
-        return cls(resources["embed"], resources.get("embed_tokens"))
+        """`embed_tokens` is left out where the embedder has no vectors of words, `reader` where
+        there is none for it.
+        """
+        reader = resources.get("reader")
+        read = reader.supports if reader else None
+        return cls(resources["embed"], resources.get("embed_tokens"), read)
 
 
 class Match(NamedTuple):
     """How a claim compares with its best evidence sentence and with the rest of that paper.
 
-    `second` is another sentence that states what the best one leaves out, None where none does.
+    `near` are the sentences that were read closely, `second` is another one that states what the
+    best one leaves out, None where none does.
     """
 
     best: int
     features: dict[str, float]
     second: int | None = None
+    near: tuple[int, ...] = ()
 
 
 def compare(
     claim: str,
     evidence: Sequence[str],
     contexts: Sequence[str] = (),
+    *,
     embed: Embed | None = None,
     embed_tokens: EmbedTokens | None = None,
+    read: Read | None = None,
 ) -> Match:
     """The features that verdicts are made of; `evidence` must not be empty."""
     cosines = _cosines(claim, evidence, embed)
@@ -149,7 +169,23 @@ def compare(
     }
     if embed_tokens is not None:
         features |= _alignment.features(claim, texts, embed_tokens)
-    return Match(best, features, _second(stated, found, near, facts_of(titles[best])))
+    if read is not None:
+        features |= _read_together(claim, passage(evidence, near), read)
+    second = _second(stated, found, near, facts_of(titles[best]))
+    return Match(best, features, second, tuple(near))
+
+
+def passage(evidence: Sequence[str], near: Sequence[int]) -> str:
+    """What is read of a paper: some of its sentences, in their order."""
+    return " ".join(evidence[i] for i in sorted(near))
+
+
+def _read_together(claim: str, text: str, read: Read) -> dict[str, float]:
+    """Log-probabilities of support, contradiction and neither."""
+    logits = read(claim, text)
+    logits = logits - np.logaddexp.reduce(logits)
+    # Rounded: the last bits depend on the machine's arithmetic.
+    return dict(zip(_READINGS, (round(float(x), 4) for x in logits), strict=True))
 
 
 def _second(stated: Facts, found: Sequence[Facts], near: Sequence[int], title: Facts) -> int | None:

@@ -1,7 +1,8 @@
 """Whether the papers found answer the question at all: a probability, and a refusal below it.
 
-A logistic model over some features of the question and its best hits. Coefficients and threshold
-are fitted by `benchmarks/calibrate_refusal.py` and stand in data/refusal.json.
+A logistic model over some features of the question and its best hits. Coefficients and thresholds
+are fitted by `benchmarks/calibrate_refusal.py` and stand in data/refusal.json: those of the "read"
+model where a cross-encoder has read the best sentences with the question, of the "plain" one else.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,14 @@ from rag.types import Hit, Nearest, Refusal
 _MODEL = Path(__file__).parent / "data" / "refusal.json"
 _ABOUT = 0.45  # cosine similarity from which a named paper counts as the one asked about
 READ = 3  # hits whose sentences are looked at
+_SURE = 6.0  # log-odds beyond which one reading is as sure as another
 _LONG = 20  # content words of a question, beyond which more of them say nothing
 
 FEATURES = (
     "fit", "named", "unnamed_length", "unseen", "name_missing", "name_unseen", "number_missing",
     "seldom_said", "wants_record",
 )  # fmt: skip
+READ_FEATURES = (*FEATURES, "answered")
 
 # What questions are made of, whatever they are about.
 _COMMON = frozenset(
@@ -84,11 +87,16 @@ _NEAR = 6  # words between a number and what it counts, at most
 
 
 def features(
-    question: str, hits: Sequence[Hit], fits: Sequence[NDArray[np.float32]], lexicon: LexicalIndex
+    question: str,
+    hits: Sequence[Hit],
+    fits: Sequence[NDArray[np.float32]],
+    lexicon: LexicalIndex,
+    answered: Sequence[NDArray[np.float32]] | None = None,
 ) -> dict[str, float]:
     """What speaks for and against an answer in `hits` (at least one), each mostly in [0, 1].
 
-    `fits` says of each hit how well its sentences fit the question (`rag._sentences`).
+    `fits` says of each hit how well its sentences fit the question, `answered` the log-odds that
+    they answer it, NaN for one that was not read (`rag._sentences`).
     """
     words = _content_words(question)
     weight = {word: lexicon.rarity(word) for word in words}
@@ -97,7 +105,7 @@ def features(
     total = sum(weight.values())
     named = names(question, hits[0].paper.title, lexicon.names)
     spoken = [set(tokens(name)) for name in _names(question)]
-    return {
+    found = {
         "fit": max((float(f.max()) for f in fits[:READ] if len(f)), default=0.0),
         "named": float(named),
         "unnamed_length": 0.0 if named else min(len(words), _LONG) / _LONG,
@@ -108,6 +116,10 @@ def features(
         "seldom_said": float(bool(seldom)),
         "wants_record": float(bool(_WANTS_RECORD.search(question))),
     }
+    if answered is not None:
+        odds = [o for of_hit in answered for o in of_hit if not np.isnan(o)]
+        found["answered"] = float(np.clip(max(odds, default=-_SURE), -_SURE, _SURE))
+    return found
 
 
 def _number_missing(question: str, hit: Hit, fits: NDArray[np.float32]) -> float:
@@ -138,7 +150,7 @@ def _count_of(what: set[str], sentence: str) -> float:
 
 def probability(found: dict[str, float]) -> float:
     """Probability that the hits answer the question, in [0, 1]."""
-    model = _model()
+    model = _model(found)
     z = model["intercept"] + sum(model["weights"][name] * x for name, x in found.items())
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z))))
 
@@ -151,7 +163,7 @@ def refusal(
     threshold: float | None = None,
 ) -> Refusal | None:
     """None where an answer may be tried."""
-    if probability(found) >= (_model()["threshold"] if threshold is None else threshold):
+    if probability(found) >= (_model(found)["threshold"] if threshold is None else threshold):
         return None
     title = set(tokens(hits[0].paper.title))
     by_name = any(set(tokens(name)) & title for name in _names(question))
@@ -184,15 +196,20 @@ def nearest(hits: Sequence[Hit], k: int = 5) -> tuple[Nearest, ...]:
     return tuple(Nearest(h.paper.id, h.paper.title, round(h.score, 6)) for h in hits[:k])
 
 
+def _model(found: Mapping[str, float]) -> dict[str, Any]:
+    return _models()["read" if "answered" in found else "plain"]
+
+
 @cache
-def _model() -> dict[str, Any]:
+def _models() -> dict[str, dict[str, Any]]:
     try:
-        model: dict[str, Any] = json.loads(_MODEL.read_text(encoding="utf-8"))
+        models: dict[str, dict[str, Any]] = json.loads(_MODEL.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{_MODEL} cannot be read; reinstall footnoted") from error
-    if set(model.get("weights", ())) != set(FEATURES):
-        raise ConfigError(f"{_MODEL} is of another version; reinstall footnoted")
-    return model
+    for name, wanted in (("read", READ_FEATURES), ("plain", FEATURES)):
+        if set(models.get(name, {}).get("weights", ())) != set(wanted):
+            raise ConfigError(f"{_MODEL} is of another version; reinstall footnoted")
+    return models
 
 
 def _content_words(question: str) -> list[str]:

@@ -1,0 +1,97 @@
+"""A small cross-encoder, which reads two texts together: a statement and what may support it, or a
+question and what may answer it.
+
+It is the encoder that ships, its layers trained on by `benchmarks/train_reader.py`. Kept in
+data/reader.npz are the differences alone: of matrices in eight bits with a scale for each column,
+of the rest in sixteen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag._bert import BertWeights, Floats, Layer, Linear, Norm, NumpyBert
+from rag.errors import EmbeddingError
+
+FILE = Path(__file__).parent / "data" / "reader.npz"
+_REMEMBERED, _QUESTIONS = 2_000, 64  # of which the reading is kept
+Read = Callable[[str, str], Floats]
+"""(statement, passage) -> logits that it supports, contradicts, does neither; shape (3,)."""
+
+
+class Reader:
+    """Raises EmbeddingError where its file cannot be read."""
+
+    def __init__(self, weights: BertWeights, file: Path = FILE) -> None:
+        try:
+            with np.load(file) as kept:
+                found = dict(kept)
+            layers = [changed(layer, i, found) for i, layer in enumerate(weights.layers)]
+            self._head = Linear(found["head.weight"], found["head.bias"])
+        except (OSError, KeyError, ValueError) as error:
+            raise EmbeddingError(f"{file} cannot be read; reinstall footnoted") from error
+        self._bert = NumpyBert(weights.with_layers(layers))
+        self._supports = lru_cache(maxsize=_REMEMBERED)(lambda *pair: self._logits([pair])[0, :3])
+        self._answers = lru_cache(maxsize=_QUESTIONS)(self._answered)  # asked again by who writes
+
+    def supports(self, statement: str, passage: str) -> Floats:
+        """Logits that the passage supports the statement, contradicts it, does neither."""
+        return self._supports(statement, passage)
+
+    def answers(self, question: str, passages: Sequence[str]) -> Floats:
+        """For each passage the log-odds that it answers the question, shape (len(passages),)."""
+        return self._answers(question, tuple(passages))
+
+    def _answered(self, question: str, passages: tuple[str, ...]) -> Floats:
+        return self._logits([(question, passage) for passage in passages])[:, 3]
+
+    def _logits(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+        return self._head(self._bert.means(pairs))
+
+
+def under(title: str, sentence: str) -> str:
+    """A sentence as it is read for a question: after the title of its paper."""
+    return f"{title.rstrip('.')}. {sentence}"
+
+
+def changed(layer: Layer, number: int, kept: Mapping[str, NDArray[Any]]) -> Layer:
+    """The layer with what is kept for it added."""
+    parts: dict[str, Any] = {}
+    for part in fields(layer):
+        old, name = getattr(layer, part.name), f"{number}.{part.name}"
+        weight, bias = _added(name + ".weight", kept), _added(name + ".bias", kept)
+        if isinstance(old, Linear):
+            parts[part.name] = Linear(old.weight + weight, old.bias + bias)
+        else:
+            parts[part.name] = Norm(old.weight + weight, old.bias + bias, old.epsilon)
+    return Layer(**parts)
+
+
+def _added(name: str, kept: Mapping[str, NDArray[Any]]) -> Floats:
+    scale = kept.get(name + ".scale")
+    return kept[name].astype(np.float32) * (np.float32(1) if scale is None else scale)
+
+
+def differences(before: Sequence[Layer], after: Sequence[Layer]) -> dict[str, NDArray[Any]]:
+    """What `changed` needs to make the second of the first."""
+    kept: dict[str, NDArray[Any]] = {}
+    for number, (old, new) in enumerate(zip(before, after, strict=True)):
+        for part in fields(old):
+            was, becomes = getattr(old, part.name), getattr(new, part.name)
+            name = f"{number}.{part.name}"
+            kept[name + ".bias"] = (becomes.bias - was.bias).astype(np.float16)
+            change = becomes.weight - was.weight
+            if change.ndim == 2:
+                scale = np.maximum(np.abs(change).max(axis=0), 1e-12) / 127
+                kept[name + ".weight.scale"] = scale.astype(np.float32)
+                kept[name + ".weight"] = np.round(change / scale).astype(np.int8)
+            else:
+                kept[name + ".weight"] = change.astype(np.float16)
+    return kept
