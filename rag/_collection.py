@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from rag._sentences import fits
 from rag.chunking import sentences
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens, make_embedder
-from rag.errors import IndexFailure, IndexMissing
+from rag.errors import IndexFailure, IndexMissing, RagError
 from rag.index import Index
 from rag.ingest import writing
 from rag.library import Library
@@ -60,6 +60,13 @@ class Collection:
         if not Library.is_current(self._library_file):
             with self.writing():
                 pass
+            return
+        with suppress(RagError):  # what may not be written, or is being written, is read as it is
+            with closing(Library(self._library_file, read_only=True)) as library:
+                folded = library.is_folded()
+            if not folded:
+                with self.writing():
+                    pass
 
     def library(self) -> Library:
         """A reader for this thread: SQLite's connections are not shared between threads."""
