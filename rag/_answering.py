@@ -159,7 +159,8 @@ class Draft:
         return Usage()
 
     def refuse(self, refusal: Refusal, hits: Sequence[Hit] = ()) -> Answer:
-        return self.answer(text=refusal.message, refusal=refusal, nearest=refuse.nearest(hits))
+        near = refuse.nearest(hits, named=refusal.paper_id)
+        return self.answer(text=refusal.message, refusal=refusal, nearest=near)
 
     def answer(self, **fields: Any) -> Answer:
         stages = ("retrieve", "first_token", "generate", "verify")
