@@ -19,6 +19,7 @@ from rag import llama, prompt, refuse
 from rag._answering import Clock, Draft, checked_filters, chosen_papers, condensed, disk_by_part
 from rag._collection import Collection
 from rag._ingesting import Filling, Reading, cursors, ingest_vectors, ingest_words
+from rag._kinds import kinds as kinds_of
 from rag._leads import led
 from rag.backends import BACKENDS
 from rag.backends._offered import Offered, offered
@@ -287,7 +288,8 @@ class Chatbot:
         """Papers as text for other programs: bibtex, ris, jsonl or csv, in pieces."""
         library = self._collection.library()
         papers = chosen_papers(library, paper_ids, checked_filters(filters))
-        return write(papers, format, library.same_as(library.row_ids()[1]))
+        kinds = kinds_of(library.heads(paper_ids)) if format in ("bibtex", "ris") else None
+        return write(papers, format, library.same_as(library.row_ids()[1]), kinds)
 
     def delete(self, *paper_ids: str) -> int:
         """Remove papers from library and index; the number that were there."""

@@ -25,10 +25,12 @@ from rag.library._identity import normalised_title, paper_id
 from rag.library._rows import (
     COLUMNS,
     FOLDING,
+    beginning,
     content_hash,
     fold,
     fold_case,
     paper_of,
+    storable_text,
     unsqueeze,
 )
 from rag.library._schema import FOLDED, FORMAT, connect, copy_file, format_of, readable
@@ -37,6 +39,7 @@ from rag.library._twins import Twins
 from rag.library._write import Outcome, Writer, storable
 from rag.types import Filters, Paper
 
+_HEAD = 400  # bytes of a packed record, in which its first characters stand
 _REMEMBERED = 32  # answers to filters that are kept; at 75,000 papers at most 0.6 MB each
 
 
@@ -197,6 +200,25 @@ class Library:
         """
         return int(next(self._read(FOLDED), (1,))[0]) >= FOLDING
 
+    def heads(self, ids: Sequence[str] | None = None) -> Iterator[tuple[str, str]]:
+        """Id and the first characters of each raw record, in the order in which they came."""
+        query = (
+            f"SELECT papers.id, substr(raw, 1, {_HEAD}) FROM papers JOIN records USING (number) "
+            "JOIN bodies USING (record) WHERE raw IS NOT NULL"
+        )
+        if ids is None:
+            rows = self._read(f"{query} ORDER BY record")
+        else:
+            rows = (
+                row
+                for part in parts([storable_text(i) for i in ids])
+                for row in self._read(
+                    f"{query} AND papers.id IN ({marks(part)}) ORDER BY record", part
+                )
+            )
+        for name, packed in rows:
+            yield name, beginning(packed)
+
     def revision(self) -> int:
         """Rises with every change of the papers: an index records the one it was made from."""
         return self._fact("revision")
@@ -213,7 +235,7 @@ class Library:
     def get(self, ids: Sequence[str]) -> dict[str, Paper]:
         """Papers by the ids that were asked for, those unknown left out."""
         found: dict[str, Paper] = {}
-        for part in parts([i.encode("utf-8", "replace").decode() for i in ids]):
+        for part in parts([storable_text(i) for i in ids]):
             query = f"SELECT {COLUMNS} FROM papers WHERE id IN ({marks(part)})"
             found.update((row[0], paper_of(row)) for row in self._read(query, part))
         return found
@@ -331,7 +353,7 @@ class Library:
         return int(next(self._read("SELECT value FROM facts WHERE name = ?", (name,)))[0])
 
     def _number(self, paper_id: str) -> int | None:
-        name = paper_id.encode("utf-8", "replace").decode()
+        name = storable_text(paper_id)
         row = next(self._read("SELECT number FROM papers WHERE id = ?", (name,)), None)
         return int(row[0]) if row else None
 

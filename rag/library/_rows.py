@@ -115,5 +115,18 @@ def squeeze(text: str) -> bytes:
     return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
 
 
+def beginning(data: bytes) -> str:
+    """What the first bytes of a squeezed text hold of it."""
+    try:
+        return zlib.decompressobj().decompress(data).decode("utf-8", "ignore")
+    except zlib.error:
+        return ""
+
+
+def storable_text(text: str) -> str:
+    """Text without lone surrogates, which no database takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def unsqueeze(data: bytes) -> str:
     return zlib.decompress(data).decode("utf-8", "surrogatepass")
