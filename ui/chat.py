@@ -19,6 +19,7 @@ from ui.service import Asked, Service
 from ui.talks import Talks, client_of, owner_of
 from ui.work import Place
 
+CONVERSATION = "conversation"  # in the address of a page: page.js keeps it up to date
 _EXAMPLES = 4
 _REDRAW = 0.1  # seconds between two drawings of a draft
 _STOPPED = render.notice("Stopped. Nothing of that answer is kept.")
@@ -44,6 +45,7 @@ class Chat:
         from ui.page import html
 
         self.conversation = gr.State(None)
+        self.place = html(elem_id="place")
         self.asked = gr.State("")  # as it was written; Stop and Edit give it back
         with gr.Row():
             with gr.Column(scale=4, min_width=320):
@@ -94,7 +96,8 @@ class Chat:
         """Say what each button does."""
         talks, narrow = self.talks, self.narrow
         shown = [
-            self.conversation, self.history, self.live, talks.list, talks.exports, self.asked,
+            self.conversation, self.place, self.history, self.live, talks.list, talks.exports,
+            self.asked,
         ]  # fmt: skip
         told = [*shown, self.question, self.chips]
         last = [self.conversation, self.asked]
@@ -187,15 +190,16 @@ class Chat:
     def _same(live: str, conversation: str | None = None, asked: str | None = None) -> list[Any]:
         """Nothing on the page changes but what is being done, and what else is given."""
         keep = gr.skip()
-        kept = keep if conversation is None else conversation
-        return [kept, keep, live, keep, keep, keep if asked is None else asked, keep, keep]
+        kept = (keep, keep) if conversation is None else (conversation, render.place(conversation))
+        return [*kept, keep, live, keep, keep, keep if asked is None else asked, keep, keep]
 
     async def arrive(self, request: gr.Request) -> tuple[Any, ...]:
-        """A page was opened or loaded again: show the conversation used last."""
+        """A page was opened, or loaded again: show the conversation in its address, if any."""
         made = await self._service.read(collection.examples, self._service.bot, _EXAMPLES)
         buttons = [gr.update(value=text, visible=True) for text in made]
         buttons += [gr.update(visible=False)] * (_EXAMPLES - len(made))
-        return (*await self.talks.newest(owner_of(request)), *buttons)
+        named = request.query_params.get(CONVERSATION)
+        return (*await self.talks.open(named, request), *buttons)
 
     async def collection(self, request: gr.Request) -> tuple[Any, ...]:
         """What the page says of all papers: its head, and names to pick, for two tabs."""

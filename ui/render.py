@@ -86,6 +86,11 @@ def live(question: str, status: str, draft: str = "") -> str:
     )
 
 
+def place(conversation: str | None) -> str:
+    """Which conversation is open, for page.js: it keeps that in the page's address."""
+    return clean(f'<p class="conversation-id">{text(conversation or "")}</p>')
+
+
 def notice(message: str, kind: str = "note") -> str:
     """Something to tell the user, in a box; `kind` is note or error."""
     role = "alert" if kind == "error" else "status"

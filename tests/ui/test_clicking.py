@@ -216,7 +216,8 @@ def test_a_conversation_is_renamed_opened_and_deleted(browser: Any, site: Any) -
         assert page.locator("#history .turn").count() == 0
         page.reload()
         ready(page)
-        page.wait_for_selector("#history .turn")
+        page.wait_for_selector("#talks label")
+        assert page.locator("#history .turn").count() == 0
         assert not any("Memory" in label for label in page.evaluate(labels))
 
 
@@ -452,3 +453,37 @@ def test_each_logs_in_to_conversations_of_their_own(browser: Any, tmp_path: Path
             assert pages["ada"].url.endswith("/login")
             for page in pages.values():
                 page.context.close()
+
+
+def test_a_new_browser_begins_a_new_conversation_and_a_reload_keeps_it(
+    browser: Any, tmp_path: Path
+) -> None:
+    with make_bot(tmp_path / "home") as bot, live(bot, page=True) as (url, _):
+        with opened(browser, url) as page:
+            ask(page, QUESTION)
+            page.wait_for_function("() => location.search.startsWith('?conversation=')")
+        with opened(browser, url) as page:
+            assert page.locator("#history .turn").count() == 0
+            page.wait_for_selector("#talks label")  # the list is at hand
+            page.reload()
+            ready(page)
+            assert page.locator("#history .turn").count() == 0
+            ask(page, "What beats DiskANN?")
+            page.wait_for_function("() => location.search.startsWith('?conversation=')")
+            first = page.url
+            page.reload()
+            page.wait_for_selector("#history .turn")
+            assert "What beats DiskANN?" in page.locator("#history").inner_text()
+            page.locator("#talks label").nth(1).click()
+            page.wait_for_function("u => location.href !== u", arg=first)
+            page.reload()
+            page.wait_for_selector("#history .turn")
+            assert QUESTION in page.locator("#history").inner_text()
+            fresh(page)
+            page.wait_for_function("() => !location.search")
+            page.reload()
+            ready(page)
+            assert page.locator("#history .turn").count() == 0
+            page.goto(f"{url}/?conversation=nobodys")
+            ready(page)
+            assert page.locator("#history .turn").count() == 0
