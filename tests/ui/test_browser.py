@@ -31,7 +31,10 @@ FOLLOW_UP = "And does it beat DiskANN?"
 def test_ask_click_the_footnote_follow_up_and_reload(browser: Any, site: Any) -> None:
     with opened(browser, site[0]) as page:
         turn = ask(page, QUESTION)
-        assert "✓ supported" in turn.inner_text()
+        mark = turn.locator(".verdict.supported").first
+        assert mark.inner_text().split() == ["✓", "supported"] and mark.bounding_box()["width"] < 20
+        mark.hover()
+        assert "supported, score" in turn.locator(".pop:visible").inner_text()
         turn.locator("a.fn").first.click()
         card = page.locator(".card.lit")
         assert card.locator("mark").inner_text() == (
