@@ -163,7 +163,7 @@ class Draft:
         return self.answer(text=refusal.message, refusal=refusal, nearest=near)
 
     def answer(self, **fields: Any) -> Answer:
-        stages = ("retrieve", "first_token", "generate", "verify")
+        stages = ("retrieve", "rank", "first_token", "generate", "verify")
         seconds = {**dict.fromkeys(stages, 0.0), **self.clock.read()}
         return Answer(
             id=uuid4().hex,

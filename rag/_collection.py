@@ -99,9 +99,19 @@ class Collection:
         raise AssertionError("the last attempt returns or raises")
 
     def search(
-        self, text: str, asked: Question | None, k: int, filters: Filters | None, mode: Mode
+        self,
+        text: str,
+        asked: Question | None,
+        k: int,
+        filters: Filters | None,
+        mode: Mode,
+        *,
+        found: Callable[[], None] = lambda: None,
     ) -> list[Hit]:
-        """Search, and reorder the first hits: copies of the question count nothing."""
+        """Search, and reorder the first hits: copies of the question count nothing.
+
+        `found` is called between the two, so that each can be timed.
+        """
         index, library = self.index(vectors=mode != "lexical"), self.library()
         settings, vector = self.settings.retrieval, None if asked is None else asked.vector
         retriever = Retriever(
@@ -110,6 +120,7 @@ class Collection:
         with one_thread():
             depth = max(k, self.settings.rank.depth) if k > 0 else 0
             hits = retriever.search(text, vector, depth, filters, mode)
+            found()
             return self._ranker.rank(text, asked, hits, index, library, mode=mode)[:k]
 
     def question(self, text: str) -> Question:

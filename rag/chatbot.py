@@ -235,8 +235,11 @@ class Chatbot:
             return
         draft.standalone = asked = condensed(draft, history, writer, chosen)
         settings, read = chosen.retrieval, collection.question(asked)
-        hits = collection.search(asked, read, settings.k, wanted, settings.mode)
-        draft.clock.lap("retrieve")
+        lap = draft.clock.lap
+        hits = collection.search(
+            asked, read, settings.k, wanted, settings.mode, found=lambda: lap("retrieve")
+        )
+        lap("rank")
         yield Event("retrieval", hits)
         refusal = self._refusal(asked if tokens(question) else question, hits, bool(wanted))
         if refusal:

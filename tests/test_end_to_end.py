@@ -126,7 +126,14 @@ def test_ask_answers_with_a_footnote(run):
     assert all(s["verdict"] == "supported" for s in found["sentences"])
     exact(found)
     assert "12GB" in " ".join(c["quote"] for c in found["citations"])
-    assert set(found["seconds"]) == {"retrieve", "first_token", "generate", "verify", "total"}
+    assert set(found["seconds"]) == {
+        "retrieve",
+        "rank",
+        "first_token",
+        "generate",
+        "verify",
+        "total",
+    }
 
 
 def test_a_batch_is_answered_in_order_with_a_conversation_and_a_refusal(run, place):
