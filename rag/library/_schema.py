@@ -99,7 +99,7 @@ def refold(db: sqlite3.Connection) -> None:
     """Make the facets of all papers anew; no paper changes, and no index falls behind."""
     db.execute("BEGIN IMMEDIATE")
     try:
-        rows = db.execute(f"SELECT number, {COLUMNS} FROM papers").fetchall()
+        rows = db.execute(f"SELECT number, {COLUMNS} FROM papers")
         db.execute("DELETE FROM facets")
         db.executemany(
             "INSERT INTO facets VALUES (?, ?, ?, ?, ?)",
