@@ -151,6 +151,9 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     parser.add_argument("--markdown", metavar="FILE", help="write a summary for a pull request")
+    parser.add_argument(
+        "--full", action="store_true", help="print every figure, and all that is known of the judge"
+    )
     _quiet(parser)
     _json(parser)
 

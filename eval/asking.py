@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import islice
@@ -24,13 +24,25 @@ from rag.types import Answer, Hit, Refusal, RefusalKind
 
 Row = dict[str, Any]
 """A line of answers.jsonl: id, key, question, answer, retrieved, confidence."""
+Watch = Callable[[Question, Row | None], None]
+"""Called before a question is asked, with None, and after, with its row; from any thread."""
 
 ANSWERS = "answers.jsonl"
 FAILED: RefusalKind = "backend_failed"
 
 
+def nobody(question: Question, row: Row | None) -> None:
+    """Watch nothing."""
+
+
 def ask_all(
-    bot: Chatbot, questions: Sequence[Question], folder: Path, progress: Progress, workers: int = 1
+    bot: Chatbot,
+    questions: Sequence[Question],
+    folder: Path,
+    progress: Progress,
+    *,
+    workers: int = 1,
+    watch: Watch = nobody,
 ) -> tuple[list[Row], int]:
     """A row for each question, in order, and how many of them were there already."""
     base = _base(bot)
@@ -41,10 +53,11 @@ def ask_all(
     _write(folder, [known[keys[q.id]] for q in questions if keys[q.id] in known])
     with (folder / ANSWERS).open("a", encoding="utf-8") as file:
         progress("asking", done, len(questions))
-        for count, (question, found) in enumerate(_asked(bot, todo, workers), done + 1):
+        for count, (question, found) in enumerate(_asked(bot, todo, workers, watch), done + 1):
             row = {"id": question.id, "key": keys[question.id], **found}
             known[row["key"]] = row
             _append(file, row)
+            watch(question, row)
             progress("asking", count, len(questions))
     # Names and gold may have changed in the file: what was asked has not.
     rows = [{**known[keys[q.id]], "id": q.id, "question": q.to_dict()} for q in questions]
@@ -111,21 +124,26 @@ def _failure(question: Question, why: str) -> dict[str, Any]:
 
 
 def _asked(
-    bot: Chatbot, questions: Sequence[Question], workers: int
+    bot: Chatbot, questions: Sequence[Question], workers: int, watch: Watch
 ) -> Iterator[tuple[Question, Row]]:
     """Each question with its row, as it comes; a few in flight where several may be."""
+
+    def ask(question: Question) -> Row:
+        watch(question, None)
+        return ask_one(bot, question)
+
     if workers < 2:
-        yield from ((question, ask_one(bot, question)) for question in questions)
+        yield from ((question, ask(question)) for question in questions)
         return
     waiting = iter(questions)
     with ThreadPoolExecutor(workers) as pool:
-        flying = {pool.submit(ask_one, bot, q): q for q in islice(waiting, workers)}
+        flying = {pool.submit(ask, q): q for q in islice(waiting, workers)}
         while flying:
             ready: set[Future[Row]] = wait(flying, return_when=FIRST_COMPLETED).done
             for future in ready:
                 yield flying.pop(future), future.result()
                 for question in islice(waiting, 1):
-                    flying[pool.submit(ask_one, bot, question)] = question
+                    flying[pool.submit(ask, question)] = question
 
 
 def _base(bot: Chatbot) -> str:

@@ -58,6 +58,7 @@ def _retrieval(args: Namespace) -> int:
 def _run(args: Namespace) -> int:
     from eval.outputs import failures, junit, markdown
     from eval.runner import run_matrix
+    from eval.summary import summary_text, where_text, worst_text
     from eval.text import report_text
 
     varied = [*_axis("backend.name", args.backend), *_axis("retrieval.mode", args.mode), *args.vary]
@@ -76,6 +77,7 @@ def _run(args: Namespace) -> int:
             limit=args.limit,
             workers=args.workers,
             progress=progress,
+            watch=_watching(progress),
         )
     for name, report in reports.items():
         for note in [*report.data["notes"], *map(_left_out, report.data["left_out"])]:
@@ -84,7 +86,10 @@ def _run(args: Namespace) -> int:
         plain = {name: report.data for name, report in reports.items()}
         put_json(plain[""] if list(plain) == [""] else plain)
     else:
-        put(report_text(reports, width()))
+        put(report_text(reports, width()) if args.full else summary_text(reports, width()))
+        for name, report in reports.items():
+            put(f"\n{f'{name}: ' if name else ''}{worst_text(report, width())}")
+            put(where_text(report))
     missed = failures(reports, args.fail_under, args.fail_over)
     if args.junit:
         Path(args.junit).write_text(junit(reports, missed), encoding="utf-8")
@@ -95,6 +100,21 @@ def _run(args: Namespace) -> int:
     for text in told:
         say(text)
     return FAILED if missed or told else DONE
+
+
+def _watching(progress: Progress) -> Callable[[Any, Any], None]:
+    """Show which question is being asked, and tell of one that fails as soon as it has."""
+    from eval.asking import failed
+    from eval.summary import one_line
+
+    def watch(question: Any, row: Any) -> None:
+        if row is None:
+            progress.now(one_line(question.question, max(width() // 3, 20)))
+        elif failed(row):
+            why = one_line(row["answer"]["refusal"]["message"], 2 * width())
+            progress.aside(f"{question.id} failed: {why}")
+
+    return watch
 
 
 def _compare(args: Namespace) -> int:

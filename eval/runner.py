@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from eval import _inside
-from eval.asking import FAILED, Row, ask_all, failed
+from eval.asking import FAILED, Row, Watch, ask_all, failed, nobody
 from eval.datasets import LeftOut, Question, QuestionSet, load_questions, match_gold
 from eval.errors import EvalError
 from eval.judging import DEFAULT, Judge, judge_for, judged
@@ -56,13 +56,15 @@ def run(
     limit: int | None = None,
     workers: int | None = None,
     progress: Progress = silent,
+    watch: Watch = nobody,
 ) -> Report:
     """Ask all questions of a home and write report.json, answers.jsonl and report.html to `out`.
 
     Run again, it asks only what has changed or failed. `judge` names a grounder; of several the
     first gives the figures, and the report says how far the others agree with it. `limit` draws a
-    sample by `seed`. Raises EvalError for an empty home, a set without questions, or where every
-    single question failed; what is wrong with single questions is in `data["left_out"]`.
+    sample by `seed`; `watch` is told of each question before and after it is asked. Raises
+    EvalError for an empty home, a set without questions, or where every single question failed;
+    what is wrong with single questions is in `data["left_out"]`.
     """
     from eval.labelling import with_labels
     from eval.page import write_page
@@ -72,7 +74,7 @@ def run(
     with Chatbot.open(home, settings) as bot:
         first, *beside = [judge] if isinstance(judge, str) else judge
         plan = Plan(first, seed, limit, workers, tuple(beside))
-        report = with_labels(_run(bot, found, folder, plan, progress), folder)
+        report = with_labels(_run(bot, found, folder, plan, progress, watch=watch), folder)
         report.save(folder)
         write_page(report, folder, {p.id: p for p in bot.papers() if p.id in _needed(report)})
     return report
@@ -115,7 +117,15 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.=-]+", "-", name).strip("-") or "run"
 
 
-def _run(bot: Chatbot, found: QuestionSet, folder: Path, plan: Plan, progress: Progress) -> Report:
+def _run(
+    bot: Chatbot,
+    found: QuestionSet,
+    folder: Path,
+    plan: Plan,
+    progress: Progress,
+    *,
+    watch: Watch,
+) -> Report:
     start, before = time.perf_counter(), _inside.revision(bot.home)
     questions, missing = match_gold(found.questions, _papers(bot))
     if not questions:
@@ -128,7 +138,7 @@ def _run(bot: Chatbot, found: QuestionSet, folder: Path, plan: Plan, progress: P
     judge = judge_for(bot, plan.judge)
     others = [judge_for(bot, name) for name in plan.beside]
     count = plan.workers or (1 if bot.settings.backend.name in _ALONE else 4)
-    rows, again = ask_all(bot, questions, folder, progress, count)
+    rows, again = ask_all(bot, questions, folder, progress, workers=count, watch=watch)
     _all_failed(rows)
     changed = _inside.revision(bot.home) != before
     rows = measured(bot, rows, judge, progress)

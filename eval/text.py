@@ -44,26 +44,27 @@ def report_text(reports: Mapping[str, Report], width: int = 100) -> str:
     parts = []
     for group in dict.fromkeys(m.group for m in chosen.values()):
         names = [name for name, m in chosen.items() if m.group == group]
-        rows = [[name, *(_figure_of(r, name) for r in reports.values())] for name in names]
+        rows = [[name, *(cell_of(r, name) for r in reports.values())] for name in names]
         rows = [row for row in rows if set(row[1:]) != {"-"}]
         if rows:
             parts.append(table([[group, *reports], *rows]))
     judges = dict.fromkeys(text for r in reports.values() for text in judges_text(r.data))
-    heads = (_headline(r, name) for name, r in reports.items())
+    heads = (headline(r, name) for name, r in reports.items())
     text = "\n\n".join([*heads, *parts])
     if max(map(len, text.splitlines())) > width and len(reports) > 1:
         return "\n\n".join(report_text({name: r}, width) for name, r in reports.items())
     return "\n\n".join([text, *(fill(judge, max(width, 40)) for judge in judges)])
 
 
-def _headline(report: Report, name: str) -> str:
+def headline(report: Report, name: str) -> str:
+    """Which questions, how many, and how long they took."""
     data = report.data
-    where = f" -> {report.folder / 'report.html'}" if report.folder else ""
     title = f"{data['dataset']}{f', {name}' if name else ''}"
-    return f"{title}: {data['n']} questions in {data['seconds']:.0f} s{where}"
+    return f"{title}: {data['n']} questions in {data['seconds']:.0f} s"
 
 
-def _figure_of(report: Report, name: str) -> str:
+def cell_of(report: Report, name: str) -> str:
+    """A figure of a report with its interval and the number of questions; "-" for none."""
     found = report.data["metrics"].get(name)
     if not found or found["value"] is None:
         return "-"

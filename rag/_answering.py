@@ -165,10 +165,11 @@ class Draft:
         return Usage()
 
     def refuse(self, refusal: Refusal, hits: Sequence[Hit] = ()) -> Answer:
-        return self.answer(text=refusal.message, refusal=refusal, nearest=refuse.nearest(hits))
+        near = refuse.nearest(hits, named=refusal.paper_id)
+        return self.answer(text=refusal.message, refusal=refusal, nearest=near)
 
     def answer(self, **fields: Any) -> Answer:
-        stages = ("retrieve", "first_token", "generate", "verify")
+        stages = ("retrieve", "rank", "first_token", "generate", "verify")
         seconds = {**dict.fromkeys(stages, 0.0), **self.clock.read()}
         return Answer(
             id=uuid4().hex,

@@ -38,7 +38,9 @@ def add(commands: Any) -> None:
         "--year", type=years, metavar="YEARS", help="2020-2024, 2020-, -2024 or 2023"
     )
     parser.add_argument("--venue", metavar="V", help="part of the venue's name")
-    parser.add_argument("--author", metavar="A", help="part of an author's name")
+    parser.add_argument(
+        "--author", metavar="A", help="part of an author's name, with or without its accents"
+    )
     parser.add_argument("--category", metavar="C", help="part of a category, such as cs.IR")
 
 

@@ -296,7 +296,9 @@ def _filters(parser: argparse.ArgumentParser, k: int | None = None) -> None:
         "--year", type=years, metavar="YEARS", help="2020-2024, 2020-, -2024 or 2023"
     )
     group.add_argument("--venue", metavar="V", help="part of the venue's name")
-    group.add_argument("--author", metavar="A", help="part of an author's name")
+    group.add_argument(
+        "--author", metavar="A", help="part of an author's name, with or without its accents"
+    )
     group.add_argument("--category", metavar="C", help="part of a category, such as cs.IR")
     group.add_argument(
         "--mode", choices=("hybrid", "dense", "lexical"), help="how to search (default: hybrid)"

@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from typing import Any, Self
 
+from rag._cli_output import say
+
 _EVERY = 10.0  # seconds between two plain lines: a log wants few
 _UNITS = {
     "reading": "paper",
@@ -27,6 +29,7 @@ class Progress:
         self._bar: Any = None
         self._began = self._spoke = 0.0
         self._last: tuple[int, int | None] = (0, None)
+        self._now = ""
 
     def __enter__(self) -> Self:
         return self
@@ -47,6 +50,22 @@ class Progress:
         elif time.monotonic() - self._spoke >= _EVERY:
             self._say()
 
+    def now(self, text: str) -> None:
+        """Say beside the count what is being done: a line of text, already cut to some length."""
+        self._now = text
+        if self._bar is not None:
+            self._bar.set_postfix_str(text)
+
+    def aside(self, text: str) -> None:
+        """Tell something at once, above a bar."""
+        if self._quiet:
+            return
+        if self._bar is not None:
+            self._bar.clear()
+        say(text)
+        if self._bar is not None:
+            self._bar.refresh()
+
     def _start(self, stage: str, total: int | None) -> None:
         self._stage = stage
         self._began = self._spoke = time.monotonic()
@@ -62,11 +81,14 @@ class Progress:
             self._bar = None
         elif self._spoke > self._began:  # whoever saw it begin wants to see it end
             self._say()
-        self._stage = ""
+        self._stage = self._now = ""
 
     def _say(self) -> None:
         self._spoke = time.monotonic()
         line = progress_line(self._stage, *self._last, self._spoke - self._began)
+        done, total = self._last
+        if self._now and done != total:
+            line += f", now: {self._now}"
         with suppress(OSError):
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()

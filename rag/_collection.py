@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from rag._sentences import answered, fits
 from rag.chunking import sentences
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens, make_embedder
-from rag.errors import IndexFailure, IndexMissing
+from rag.errors import IndexFailure, IndexMissing, RagError
 from rag.index import Index
 from rag.ingest import writing
 from rag.library import Library
@@ -61,6 +61,13 @@ class Collection:
         if not Library.is_current(self._library_file):
             with self.writing():
                 pass
+            return
+        with suppress(RagError):  # what may not be written, or is being written, is read as it is
+            with closing(Library(self._library_file, read_only=True)) as library:
+                folded = library.is_folded()
+            if not folded:
+                with self.writing():
+                    pass
 
     def library(self) -> Library:
         """A reader for this thread: SQLite's connections are not shared between threads."""
@@ -93,9 +100,19 @@ class Collection:
         raise AssertionError("the last attempt returns or raises")
 
     def search(
-        self, text: str, asked: Question | None, k: int, filters: Filters | None, mode: Mode
+        self,
+        text: str,
+        asked: Question | None,
+        k: int,
+        filters: Filters | None,
+        mode: Mode,
+        *,
+        found: Callable[[], None] = lambda: None,
     ) -> list[Hit]:
-        """Search, and reorder the first hits: copies of the question count nothing."""
+        """Search, and reorder the first hits: copies of the question count nothing.
+
+        `found` is called between the two, so that each can be timed.
+        """
         index, library = self.index(vectors=mode != "lexical"), self.library()
         settings, vector = self.settings.retrieval, None if asked is None else asked.vector
         retriever = Retriever(
@@ -104,6 +121,7 @@ class Collection:
         with one_thread():
             depth = max(k, self.settings.rank.depth) if k > 0 else 0
             hits = retriever.search(text, vector, depth, filters, mode)
+            found()
             return self._ranker.rank(text, asked, hits, index, library, mode=mode)[:k]
 
     def question(self, text: str) -> Question:

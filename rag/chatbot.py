@@ -19,6 +19,7 @@ from rag import llama, prompt, refuse
 from rag._answering import Clock, Draft, checked_filters, chosen_papers, condensed, disk_by_part
 from rag._collection import Collection
 from rag._ingesting import Filling, Reading, cursors, ingest_vectors, ingest_words
+from rag._kinds import kinds as kinds_of
 from rag._leads import led
 from rag.backends import BACKENDS
 from rag.backends._offered import Offered, offered
@@ -234,8 +235,11 @@ class Chatbot:
             return
         draft.standalone = asked = condensed(draft, history, writer, chosen)
         settings, read = chosen.retrieval, collection.question(asked)
-        hits = collection.search(asked, read, settings.k, wanted, settings.mode)
-        draft.clock.lap("retrieve")
+        lap = draft.clock.lap
+        hits = collection.search(
+            asked, read, settings.k, wanted, settings.mode, found=lambda: lap("retrieve")
+        )
+        lap("rank")
         yield Event("retrieval", hits)
         refusal = self._refusal(asked if tokens(question) else question, hits, bool(wanted))
         if refusal:
@@ -287,7 +291,8 @@ class Chatbot:
         """Papers as text for other programs: bibtex, ris, jsonl or csv, in pieces."""
         library = self._collection.library()
         papers = chosen_papers(library, paper_ids, checked_filters(filters))
-        return write(papers, format, library.same_as(library.row_ids()[1]))
+        kinds = kinds_of(library.heads(paper_ids)) if format in ("bibtex", "ris") else None
+        return write(papers, format, library.same_as(library.row_ids()[1]), kinds)
 
     def delete(self, *paper_ids: str) -> int:
         """Remove papers from library and index; the number that were there."""

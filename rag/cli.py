@@ -204,15 +204,18 @@ def _info(args: Namespace) -> int:
 def _delete(args: Namespace) -> int:
     wanted = list(dict.fromkeys(args.paper_id))
     with _bot(args) as (bot, _):
+        unknown = [name for name in wanted if bot.paper(name) is None]
         deleted = bot.delete(*wanted)
+        if unknown:
+            from rag._cli_missing import unknown_ids
+
+            papers = ((paper.id, paper.title) for paper in bot.papers())
+            say(unknown_ids(unknown, papers, args.home))
     if args.json:
         put_json({"deleted": deleted})
     else:
         put(f"{deleted} deleted")
-    if deleted < len(wanted):
-        say(f"{len(wanted) - deleted} of the ids not found. `footnoted search` prints ids.")
-        return FAILED
-    return DONE
+    return DONE if deleted == len(wanted) else FAILED
 
 
 def _eval(args: Namespace) -> int:

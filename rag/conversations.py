@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from rag._kinds import Kind, kinds
 from rag._transcript import markdown
 from rag.cite import render
 from rag.errors import ConversationNotFound, LibraryError
@@ -150,24 +151,29 @@ class Conversations:
         if format == "json":
             found = {"id": id, "title": self._title(id, owner), "turns": turns}
             return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
-        return "".join(write(self._cited(turns), format))
+        papers, said = self._cited(turns)
+        return "".join(write(papers, format, kinds=said))
 
     def _title(self, id: str, owner: str) -> str:
         with self._reading() as db:
             return _check(db, id, owner) or UNTITLED
 
-    def _cited(self, turns: Turns) -> Sequence[Paper]:
-        """The papers in order of first citation; one that was deleted, as far as it is known."""
+    def _cited(self, turns: Turns) -> tuple[Sequence[Paper], Mapping[str, Kind]]:
+        """The papers in order of first citation, and what their sources say that they are.
+
+        One that was deleted is given as far as it is known.
+        """
         cited = {c["paper_id"]: c for turn in turns for c in reversed(turn["citations"])}
         order = dict.fromkeys(c["paper_id"] for turn in turns for c in turn["citations"])
         stored: dict[str, Paper] = {}
+        said: Mapping[str, Kind] = {}
         if order and (self.home / "library.sqlite").is_file():
             library = Library(self.home / "library.sqlite", read_only=True)
             try:
-                stored = library.get(list(order))
+                stored, said = library.get(list(order)), kinds(library.heads(list(order)))
             finally:
                 library.close()
-        return [stored.get(name) or _paper_of(cited[name]) for name in order]
+        return [stored.get(name) or _paper_of(cited[name]) for name in order], said
 
     def _numbering(self, db: sqlite3.Connection, id: str) -> Callable[[Citation], int]:
         def number(citation: Citation) -> int:

@@ -12,8 +12,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
+from rag._kinds import Kind
 from rag.errors import ConfigError
 from rag.types import Paper
 
@@ -35,18 +36,29 @@ _ESCAPE = str.maketrans(_LATEX)
 _HYPHENS = re.compile(r"-(?=-)")  # two of them would be printed, and read, as a dash
 
 
+class About(NamedTuple):
+    """What is known of papers, by their ids, that is no part of them."""
+
+    same_as: Mapping[str, Iterable[str]]
+    kinds: Mapping[str, Kind]
+
+
 def write(
-    papers: Iterable[Paper], format: str, same_as: Mapping[str, Iterable[str]] | None = None
+    papers: Iterable[Paper],
+    format: str,
+    same_as: Mapping[str, Iterable[str]] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Iterator[str]:
     """Text of the export in pieces, each ended by a line feed.
 
     `same_as` holds the other ids of papers that are one work with another; JSONL tells them.
-    Raises ConfigError for a format that is not in FORMATS.
+    `kinds` holds what the sources of papers said that they are; BibTeX and RIS tell it, and go by
+    the venue where it is not known. Raises ConfigError for a format that is not in FORMATS.
     """
     if format not in FORMATS:
         known = ", ".join(FORMATS)
         raise ConfigError(f"no export is called '{format}'. Use --format with one of: {known}.")
-    return FORMATS[format](papers, same_as or {})
+    return FORMATS[format](papers, About(same_as or {}, kinds or {}))
 
 
 def citation_keys(papers: Iterable[Paper]) -> Iterator[tuple[str, Paper]]:
@@ -78,14 +90,14 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
 
 
-def _bibtex(papers: Iterable[Paper], _: Mapping[str, Iterable[str]]) -> Iterator[str]:
+def _bibtex(papers: Iterable[Paper], about: About) -> Iterator[str]:
     for key, paper in citation_keys(papers):
-        kind, place = _entry(paper)
+        kind = _kind(paper, about)
         values = {
             "title": "{" + _latex(paper.title) + "}",  # keeps its capitals in every style
             "author": " and ".join(map(_bibtex_name, paper.authors)),
             "year": str(paper.year or ""),
-            place: _latex(paper.venue or ""),
+            kind.venue_field: _latex(paper.venue or ""),
             "doi": paper.doi,
             "eprint": paper.arxiv_id,
             "archiveprefix": "arXiv" if paper.arxiv_id else "",
@@ -97,16 +109,19 @@ def _bibtex(papers: Iterable[Paper], _: Mapping[str, Iterable[str]]) -> Iterator
             "abstract": _latex(paper.abstract),
         }
         lines = [f"  {name} = {{{value}}}" for name, value in values.items() if value]
-        yield "@%s{%s,\n%s\n}\n\n" % (kind, key, ",\n".join(lines))  # noqa: UP031 - braces
+        yield "@%s{%s,\n%s\n}\n\n" % (kind.bibtex, key, ",\n".join(lines))  # noqa: UP031 - braces
 
 
-def _entry(paper: Paper) -> tuple[str, str]:
-    """The type of a BibTeX entry, and the field that its venue goes into."""
+def _kind(paper: Paper, about: About) -> Kind:
+    """What its source said that it is; else what its venue tells."""
+    given = about.kinds.get(paper.id)
+    if given and not (given.is_weak and (paper.venue or given.bibtex == "misc")):
+        return given
     if not paper.venue:
-        return "misc", "howpublished"
+        return Kind("misc", "UNPB" if paper.arxiv_id else "GEN")
     if _MEETING.search(paper.venue):
-        return "inproceedings", "booktitle"
-    return "article", "journal"
+        return Kind("inproceedings", "CPAPER")
+    return Kind("article", "JOUR")
 
 
 def _latex(text: str) -> str:
@@ -144,16 +159,16 @@ def _bibtex_name(name: str) -> str:
     return f"{{{escaped}}}" if " and " in f" {name.casefold()} " else escaped
 
 
-def _ris(papers: Iterable[Paper], _: Mapping[str, Iterable[str]]) -> Iterator[str]:
+def _ris(papers: Iterable[Paper], about: About) -> Iterator[str]:
     for key, paper in citation_keys(papers):
-        kind, place = _ris_type(paper)
+        kind = _kind(paper, about)
         lines = [
-            ("TY", kind),
+            ("TY", kind.ris),
             ("ID", key),
             ("TI", paper.title),
             *(("AU", _ris_name(name)) for name in paper.authors),
             ("PY", str(paper.year or "")),
-            (place, paper.venue or ""),
+            (kind.venue_tag, paper.venue or ""),
             ("AB", paper.abstract),
             ("DO", paper.doi or ""),
             ("UR", paper.url or ""),
@@ -165,12 +180,6 @@ def _ris(papers: Iterable[Paper], _: Mapping[str, Iterable[str]]) -> Iterator[st
         ]
         kept = dict.fromkeys((tag, " ".join(value.split())) for tag, value in lines)
         yield "".join(f"{tag}  - {value}\n" for tag, value in kept if value) + "ER  - \n\n"
-
-
-def _ris_type(paper: Paper) -> tuple[str, str]:
-    if not paper.venue:
-        return ("UNPB" if paper.arxiv_id else "GEN"), "JO"
-    return ("CPAPER", "T2") if _MEETING.search(paper.venue) else ("JOUR", "JO")
 
 
 def _ris_name(name: str) -> str:
@@ -186,15 +195,15 @@ def _split_name(name: str) -> tuple[str, str]:
     return words[-1], " ".join(words[:-1])
 
 
-def _jsonl(papers: Iterable[Paper], same_as: Mapping[str, Iterable[str]]) -> Iterator[str]:
+def _jsonl(papers: Iterable[Paper], about: About) -> Iterator[str]:
     for paper in papers:
         values: dict[str, Any] = {name: getattr(paper, name) for name in _COLUMNS}
-        values["same_as"] = list(same_as.get(paper.id, ()))
+        values["same_as"] = list(about.same_as.get(paper.id, ()))
         kept = {name: v for name, v in values.items() if v not in (None, (), [], "")}
         yield json.dumps(kept, ensure_ascii=False) + "\n"
 
 
-def _csv(papers: Iterable[Paper], _: Mapping[str, Iterable[str]]) -> Iterator[str]:
+def _csv(papers: Iterable[Paper], _: About) -> Iterator[str]:
     yield _csv_line(_COLUMNS)
     for paper in papers:
         yield _csv_line([_cell(getattr(paper, name)) for name in _COLUMNS])
@@ -212,7 +221,7 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-FORMATS: dict[str, Callable[[Iterable[Paper], Mapping[str, Iterable[str]]], Iterator[str]]] = {
+FORMATS: dict[str, Callable[[Iterable[Paper], About], Iterator[str]]] = {
     "bibtex": _bibtex,
     "ris": _ris,
     "jsonl": _jsonl,

@@ -83,7 +83,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which papers may be found. Text matches ignore case; `year` is inclusive, None is open."""
+    """Which papers may be found. Text matches ignore case and accents.
+
+    `year` is inclusive, None is open.
+    """
 
     year: tuple[int | None, int | None] | None = None
     venue: str | None = None

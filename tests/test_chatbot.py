@@ -176,13 +176,28 @@ def test_a_question_can_be_awaited(sample_bot):
 
 
 def test_what_the_collection_does_not_hold_is_refused_with_the_nearest(sample_bot):
-    answer = sample_bot.ask("How long must sourdough bread rise before it is baked?")
+    answer = sample_bot.ask("How does DETR match predicted boxes to ground truth?")
     assert answer.refusal.kind == "not_in_collection"
     assert answer.text == answer.refusal.message
     assert (answer.sentences, answer.citations) == ((), ())
     scores = [n.score for n in answer.nearest]
     assert scores == sorted(scores, reverse=True)
     assert len({n.paper_id for n in answer.nearest}) == len(answer.nearest) > 0
+    assert "are listed" in answer.text
+
+
+def test_searching_and_ranking_are_timed_apart(sample_bot):
+    seconds = sample_bot.ask(SPANN).seconds
+    assert list(seconds)[:2] == ["retrieve", "rank"]
+    stages = ("retrieve", "rank", "generate", "verify")
+    assert all(seconds[stage] > 0.0 for stage in stages)
+    assert sum(seconds[stage] for stage in stages) <= seconds["total"] + 0.001  # each is rounded
+
+
+def test_what_nothing_is_near_to_is_refused_without_a_list(sample_bot):
+    answer = sample_bot.ask("How long must sourdough bread rise before it is baked?")
+    assert answer.refusal.kind == "not_in_collection"
+    assert (answer.text, answer.nearest) == ("Nothing in this collection is near that.", ())
 
 
 def test_an_empty_collection_says_how_to_fill_it(tmp_path):

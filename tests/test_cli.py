@@ -556,7 +556,8 @@ def test_delete_counts_and_fails_on_an_unknown_id(run, settled):
     assert run("delete", "p1", "p1")[:2] == (0, "1 deleted\n")
     status, out, err = run("delete", "p1", "p2", "--json")
     assert (status, json.loads(out)) == (1, {"deleted": 1})
-    assert "1 of the ids" in err
+    assert err.startswith("footnoted: no paper has the id 'p1'.")
+    assert "footnoted search WORDS" in err
     assert json.loads(run("info", "--json")[1])["papers"] == 1
 
 

@@ -185,14 +185,18 @@ def test_json_holds_the_turns(kept):
 
 def test_only_the_papers_cited_are_exported_in_order(kept, monkeypatch):
     library = Library(kept.home / "library.sqlite")
-    stored = [Paper(f"Stored {n}", "An abstract.", f"p{n}", doi=f"10.1/{n}") for n in (1, 2)]
+    stored = [
+        Paper(f"Stored {n}", "An abstract.", f"p{n}", doi=f"10.1/{n}", raw="@book{x, ...}")
+        for n in (1, 2)
+    ]
     library.upsert([(paper, "test") for paper in stored])
     ids = [paper.id for paper in library.papers()]
     library.close()
     name = kept.create()
     kept.append(name, answer(("gone", QUOTES[0]), (ids[1], QUOTES[1])))
-    papers = kept._cited(kept.turns(name))
+    papers, said = kept._cited(kept.turns(name))
     assert [(p.id, p.title) for p in papers] == [("gone", "Title of gone"), (ids[1], "Stored 2")]
+    assert {name: kind.bibtex for name, kind in said.items()} == {ids[1]: "book"}
 
 
 @pytest.mark.parametrize(("format", "begins"), [("bibtex", "@"), ("ris", "TY  - ")])

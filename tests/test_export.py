@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag._kinds import kind_of, kinds
+from rag.chatbot import Chatbot
 from rag.errors import ConfigError
 from rag.export import FORMATS, citation_keys, write
 from rag.sources import SOURCES, open_source
@@ -150,6 +153,86 @@ def test_our_readers_make_the_same_paper_of_it(tmp_path: Path, format: str, fiel
     assert {n: getattr(first, n) for n in fields.split()} == {
         n: getattr(paper, n) for n in fields.split()
     }
+
+
+BIB = """
+@book{knuth, title = {The Art of Maps}, author = {Knuth, Don}, year = 1997, series = {Classics},
+  abstract = {Maps are drawn by hand. They last.}}
+@InProceedings{byron, title = {Sparse maps}, author = {Byron, Ada}, year = 2021,
+  booktitle = {NeurIPS}, abstract = {Squirrels forget. Forests stand.}}
+@phdthesis{lee, title = {On lakes}, author = {Lee, Ann}, year = 2020, school = {ETH Zurich},
+  abstract = {Lakes are deep. They freeze.}}
+@misc{noor, title = {A note on reeds}, author = {Noor, Imre}, year = 2019,
+  abstract = {Reeds bend. They do not break.}}
+"""
+RIS = """
+TY  - CONF
+ID  - heron
+TI  - Herons at dusk
+AU  - Heron, Bo
+PY  - 2018
+T2  - Wetlands
+AB  - Herons wait. They strike.
+ER  -
+
+TY  - DATA
+TI  - Counts of herons
+PY  - 2017
+T2  - Archive of birds
+AB  - Herons were counted. There were few.
+ER  -
+"""
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chatbot]:
+    monkeypatch.setenv("FOOTNOTED_EMBEDDING_NAME", "hashing")
+    monkeypatch.setenv("FOOTNOTED_STORE_NAME", "memory")
+    for name, content in (("own.bib", BIB), ("own.ris", RIS)):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    bot = Chatbot.open(tmp_path / "home")
+    bot.ingest(tmp_path / "own.bib", tmp_path / "own.ris")
+    yield bot
+    bot.close()
+
+
+def test_a_work_stays_what_its_source_says_that_it_is(mixed: Chatbot) -> None:
+    written = "".join(mixed.export("bibtex"))
+    assert re.findall(r"^@\w+\{\w*", written, re.MULTILINE) == [
+        "@book{knuth", "@inproceedings{byron", "@phdthesis{lee", "@misc{noor",
+        "@inproceedings{heron", "@misc{2017counts",
+    ]  # fmt: skip
+    for field in ("series = {Classics}", "booktitle = {NeurIPS}", "school = {ETH Zurich}"):
+        assert field in written
+    kinds = re.findall(r"^TY  - (\w+)", "".join(mixed.export("ris")), re.MULTILINE)
+    assert kinds == ["BOOK", "CPAPER", "THES", "GEN", "CONF", "DATA"]
+    (first,) = list(mixed.export("bibtex", [next(mixed.papers()).id]))
+    assert first.startswith("@book{knuth,")
+
+
+@pytest.mark.parametrize("format", ["bibtex", "ris"])
+def test_kinds_and_venues_come_back_from_an_export(mixed: Chatbot, tmp_path, format: str) -> None:
+    file = tmp_path / "exported.txt"
+    file.write_text("".join(mixed.export(format)), encoding="utf-8")
+    found = [record for record in open_source(str(file), format) if isinstance(record, Paper)]
+    venues = {paper.title: paper.venue for paper in found}
+    assert venues["The Art of Maps"] == "Classics"
+    assert venues["On lakes"] == "ETH Zurich"
+    assert venues["Herons at dusk"] == "Wetlands"
+    again = [kind_of(paper.raw) for paper in found]
+    assert [kind.bibtex for kind in again if kind][:3] == ["book", "inproceedings", "phdthesis"]
+
+
+def test_a_preprint_that_was_published_is_what_it_became() -> None:
+    said = kinds([("a", "@unpublished{x,"), ("a", "@inproceedings{x,"), ("a", "@book{x,")])
+    assert said["a"].bibtex == "inproceedings"
+    assert text("bibtex", replace(PAPER, id="b")).startswith("@article")
+    weak = kinds([("b", "@misc{x,"), ("c", "{}"), ("d", "@unpublished{x,")])
+    assert set(weak) == {"b", "d"}
+    written = write(
+        [replace(PAPER, id="b"), replace(PAPER, id="d", venue=None)], "bibtex", {}, weak
+    )
+    assert [piece.partition("{")[0] for piece in written] == ["@article", "@unpublished"]
 
 
 @given(papers=PAPERS)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import LibraryError
-from rag.library import FORMAT, Library, normalised_title, paper_id
+from rag.library import FORMAT, Library, fold, normalised_title, paper_id
 from rag.types import Filters, Paper
 
 PAPER = Paper("Sparse Maps", "Squirrels forget. Forests stand.", id="own-1")
@@ -119,6 +120,10 @@ MANY = (
         (Filters(venue="s_"), set()),
         (Filters(author="LEE"), {"old"}),
         (Filters(author="MÜLLER"), {"old"}),
+        (Filters(author="muller"), {"old"}),
+        (Filters(author="Jorg Mu\u0308ller"), {"old"}),
+        (Filters(author="ann lèe"), {"old"}),
+        (Filters(author="\u0308"), set()),
         (Filters(author="\\"), {"undated"}),
         (Filters(author="'; DROP TABLE papers; --"), set()),
         (Filters(category="CS."), {"old", "new"}),
@@ -129,6 +134,26 @@ MANY = (
 def test_filters(library: Library, filters: Filters, found: set[str]) -> None:
     put(library, *MANY)
     assert library.select(filters) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("Müller", "muller"), ("Søren Sørensen", "soren sorensen"), ("Łukasz Đặng", "lukasz dang"),
+        ("Weiß", "weiss"), ("Işık", "isik"), ("Ægir Þór", "aegir thor"), ("Νίκος", "νικοσ"),
+        ("김민준", "김민준"), ("がくと", "がくと"), ("\u0308", "\u0308"),
+    ],
+)  # fmt: skip
+def test_names_are_folded(name: str, wanted: str) -> None:
+    assert fold(name) == wanted
+    assert fold(unicodedata.normalize("NFD", name)) == wanted
+
+
+@given(st.text(max_size=30))
+def test_folding_again_changes_nothing(text: str) -> None:
+    folded = fold(text)
+    assert fold(folded) == folded
+    assert bool(folded) == bool(text)
 
 
 def test_papers_come_back_in_the_order_they_came(library: Library) -> None:

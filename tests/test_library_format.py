@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rag.chatbot import Chatbot
 from rag.errors import LibraryError
 from rag.library import FORMAT, Library, paper_id
 from rag.types import Filters, Paper
@@ -78,6 +79,42 @@ def test_a_copy_of_the_old_file_is_kept(old: Path) -> None:
     assert copy.execute("PRAGMA user_version").fetchone() == (1,)
     assert copy.execute("SELECT count(*) FROM papers").fetchone() == (4,)
     copy.close()
+
+
+@pytest.fixture
+def unfolded(tmp_path: Path) -> Path:
+    """A file whose filters know case alone, as all did before accents were folded."""
+    path = tmp_path / "library.sqlite"
+    library = Library(path)
+    library.upsert([(paper, "old.jsonl") for paper in PAPERS])
+    library.close()
+    db = sqlite3.connect(path)
+    db.execute("UPDATE facets SET authors = 'jörg müller' WHERE number = 2")
+    db.execute("DELETE FROM facts WHERE name = 'folding'")
+    db.commit()
+    db.close()
+    return path
+
+
+def test_a_reader_asks_an_unfolded_file_in_its_own_way(unfolded: Path) -> None:
+    library = Library(unfolded, read_only=True)
+    assert not library.is_folded()
+    assert library.select(Filters(author="MÜLLER")) == {"own-1"}
+    assert library.rows(Filters(author="MÜLLER")).tolist() == [2]
+    library.close()
+
+
+def test_a_home_is_folded_when_it_is_opened(unfolded: Path) -> None:
+    reader = Library(unfolded, read_only=True)
+    assert reader.rows(Filters(author="muller")).tolist() == []
+    before = reader.revision()
+    bot = Chatbot.open(unfolded.parent)
+    assert [paper.id for paper in bot._collection.library().by_row([2]).values()] == ["own-1"]
+    assert "own-1" in "".join(bot.export("jsonl", filters=Filters(author="muller")))
+    bot.close()
+    assert reader.rows(Filters(author="muller")).tolist() == [2]
+    assert reader.revision() == before  # no index has to be made anew
+    reader.close()
 
 
 def test_a_migration_that_fails_leaves_the_old_file(old: Path) -> None:

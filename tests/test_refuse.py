@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -130,6 +131,13 @@ def test_the_nearest_are_the_first_few():
     assert refuse.nearest([]) == ()
 
 
+def test_what_is_far_away_is_not_listed_as_near():
+    scores = (0.9, refuse.NEAR, refuse.NEAR - 0.01, 0.06)
+    hits = [replace(HITS[0], rank=n, score=s) for n, s in enumerate(scores, 1)]
+    assert [n.score for n in refuse.nearest(hits)] == [0.9, refuse.NEAR]
+    assert refuse.nearest([replace(HITS[0], score=0.06)], named="kestrel")
+
+
 # From here on with the real model and the sample papers.
 
 
@@ -166,7 +174,15 @@ def test_a_question_far_away_is_not_in_the_collection(ask, question):
     hits, refused = ask(question)
     assert refused is not None
     assert (refused.kind, refused.paper_id) == ("not_in_collection", None)
-    assert refuse.nearest(hits)
+    assert refuse.nearest(hits) == ()
+    assert refused.message == "Nothing in this collection is near that."
+
+
+def test_a_question_that_just_misses_lists_what_is_near(ask):
+    hits, refused = ask("How does DETR match predicted boxes to ground truth?")
+    assert refused.kind == "not_in_collection"
+    assert "nearest papers are listed" in refused.message
+    assert 0 < len(refuse.nearest(hits)) <= 5
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import gradio as gr
 from rag.types import Policy
 from ui import collection, feedback, render
 from ui.failures import EXPECTED, message_of
+from ui.making import Making, Makings
 from ui.narrow import Narrow, picks
 from ui.observe import log
 from ui.parse import chips
@@ -19,9 +20,11 @@ from ui.service import Asked, Service
 from ui.talks import Talks, client_of, owner_of
 from ui.work import Place
 
+CONVERSATION = "conversation"  # in the address of a page: page.js keeps it up to date
 _EXAMPLES = 4
 _REDRAW = 0.1  # seconds between two drawings of a draft
 _STOPPED = render.notice("Stopped. Nothing of that answer is kept.")
+Updates = AsyncIterator[Sequence[Any]]
 _REASONS = ("wrong", "not what the source says", "incomplete", "should have answered", "other")
 _POLICY_WORDS: dict[Policy, str] = {
     "flag": "mark what is not supported",
@@ -36,6 +39,7 @@ class Chat:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.makings = Makings(service)
         self.talks = Talks(service)
         self.narrow = Narrow(service)
 
@@ -44,6 +48,7 @@ class Chat:
         from ui.page import html
 
         self.conversation = gr.State(None)
+        self.place = html(elem_id="place")
         self.asked = gr.State("")  # as it was written; Stop and Edit give it back
         with gr.Row():
             with gr.Column(scale=4, min_width=320):
@@ -94,13 +99,15 @@ class Chat:
         """Say what each button does."""
         talks, narrow = self.talks, self.narrow
         shown = [
-            self.conversation, self.history, self.live, talks.list, talks.exports, self.asked,
+            self.conversation, self.place, self.history, self.live, talks.list, talks.exports,
+            self.asked,
         ]  # fmt: skip
         told = [*shown, self.question, self.chips]
         last = [self.conversation, self.asked]
-        running = self._wire_asking(told, last)
+        arriving = page.load(self.arrive, None, [*told, *self.examples], **_HIDDEN)
+        running = [arriving, *self._wire_asking(told, last)]
         stopping = self.stop.click(
-            self.stopped, self.asked, [self.live, self.question], cancels=running, **_HIDDEN
+            self.stopped, last, [self.live, self.question], cancels=running, **_HIDDEN
         )
         # Again: what was on its way when it was stopped would stay on the page.
         stopping.then(lambda: _STOPPED, None, self.live, **_HIDDEN)
@@ -111,7 +118,6 @@ class Chat:
             [self.question, *narrow.inputs], self.chips, trigger_mode="always_last", **_HIDDEN,
         )  # fmt: skip
         narrow.clear.click(narrow.cleared, None, narrow.inputs[1:], **_HIDDEN)
-        page.load(self.arrive, None, [*shown, *self.examples], **_HIDDEN)
         talks.wire(self.conversation, shown)
         self.good.click(self.praise, self.conversation, self.thanks, **_HIDDEN)
         self.bad.click(lambda: gr.update(visible=True), None, self.why, **_HIDDEN)
@@ -133,7 +139,7 @@ class Chat:
     async def run(
         self, question: str, conversation: str | None, written: bool, span: str,
         venue: str, author: str, category: str, backend: str, policy: Policy, request: gr.Request,
-    ) -> AsyncIterator[Sequence[Any]]:  # fmt: skip
+    ) -> Updates:  # fmt: skip
         """Ask, and tell what is being done until the answer is there.
 
         The box is emptied once: what is typed while an answer is written stays.
@@ -153,21 +159,38 @@ class Chat:
             first = self._same(render.live(question, "asking"), conversation, question)
             yield (*first[:-2], "", chips_left)
             asked = Asked(words, filters, (), backend, policy, conversation, owner, question)
-            async for live in self._progress(asked, question):
+            making = self.makings.begin(asked)
+        except Exception as error:
+            yield self._failed(error, question, conversation)
+            return
+        async for update in self._followed(making):
+            yield update
+
+    async def _followed(self, making: Making) -> Updates:
+        """Tell of an answer in the making until it is there; leaving this does not end it."""
+        conversation, owner = making.asked.conversation, making.asked.owner
+        try:
+            async for live in self._progress(making):
                 yield self._same(live)
             yield (*await self.talks.shown(conversation, owner), gr.skip(), gr.skip())
         except Exception as error:
-            if not isinstance(error, EXPECTED):
-                log("chat failed", 40, error=repr(error))
-            said = self._same(render.notice(message_of(error), "error"), conversation)
-            yield (*said[:-2], question, gr.skip())
+            self.makings.told(making)
+            yield self._failed(error, making.question, conversation)
 
-    async def _progress(self, asked: Asked, question: str) -> AsyncIterator[str]:
+    def _failed(self, error: Exception, question: str, conversation: str | None) -> Sequence[Any]:
+        """Say why there is no answer, and give the question back."""
+        if not isinstance(error, EXPECTED):
+            log("chat failed", 40, error=repr(error))
+        said = self._same(render.notice(message_of(error), "error"), conversation)
+        return (*said[:-2], question, gr.skip())
+
+    async def _progress(self, making: Making) -> AsyncIterator[str]:
+        asked, question = making.asked, making.question
         count = (await self._service.read(self._service.bot.info))["papers"]
         about = "".join(f" ({chip})" for chip in chips(asked.filters))
         status, draft, checked, drawn = f"searching {count:,} papers{about}", "", 0, 0.0
         yield render.live(question, status)
-        async with aclosing(self._service.stream(asked)) as items:
+        async with aclosing(making.follow()) as items:
             async for item in items:
                 if isinstance(item, Place):
                     status = str(item)
@@ -187,15 +210,28 @@ class Chat:
     def _same(live: str, conversation: str | None = None, asked: str | None = None) -> list[Any]:
         """Nothing on the page changes but what is being done, and what else is given."""
         keep = gr.skip()
-        kept = keep if conversation is None else conversation
-        return [kept, keep, live, keep, keep, keep if asked is None else asked, keep, keep]
+        kept = (keep, keep) if conversation is None else (conversation, render.place(conversation))
+        return [*kept, keep, live, keep, keep, keep if asked is None else asked, keep, keep]
 
-    async def arrive(self, request: gr.Request) -> tuple[Any, ...]:
-        """A page was opened or loaded again: show the conversation used last."""
+    async def arrive(self, request: gr.Request) -> Updates:
+        """A page was opened, or loaded again: show the conversation in its address, if any.
+
+        An answer that was in the making when the page was loaded again is followed to its end.
+        """
         made = await self._service.read(collection.examples, self._service.bot, _EXAMPLES)
         buttons = [gr.update(value=text, visible=True) for text in made]
         buttons += [gr.update(visible=False)] * (_EXAMPLES - len(made))
-        return (*await self.talks.newest(owner_of(request)), *buttons)
+        named = request.query_params.get(CONVERSATION)
+        making = self.makings.of(named, owner_of(request))  # before what is stored is read
+        keep = gr.skip()
+        yield (*await self.talks.open(named, request), keep, keep, *buttons)
+        if making:
+            yield (
+                *self._same(render.live(making.question, "asking"), named, making.question),
+                *[keep] * _EXAMPLES,
+            )
+            async for update in self._followed(making):
+                yield (*update, *[keep] * _EXAMPLES)
 
     async def collection(self, request: gr.Request) -> tuple[Any, ...]:
         """What the page says of all papers: its head, and names to pick, for two tabs."""
@@ -226,8 +262,11 @@ class Chat:
         why = ": ".join(part for part in (reason, (more or "").strip()) if part)
         return await self._judge(conversation, request, False, why), gr.update(visible=False)
 
-    def stopped(self, asked: str) -> tuple[str, str]:
+    async def stopped(
+        self, conversation: str | None, asked: str, request: gr.Request
+    ) -> tuple[str, str]:
         """Nothing of a stopped answer is kept, and the question is there to be changed."""
+        self.makings.stop(conversation, owner_of(request))
         return _STOPPED, asked
 
     async def api_ask(self, question: str, request: gr.Request) -> dict[str, Any]:

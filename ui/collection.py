@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from rag.chatbot import Chatbot
 from rag.chunking import sentence_spans
 from rag.lexical import tokens
+from rag.library import fold
 from rag.types import Hit, Paper
 from ui import render
 from ui.parse import Known
@@ -103,9 +104,9 @@ def counts(papers: Sequence[Paper]) -> list[tuple[str, Mapping[str, int]]]:
 
 def _known(papers: Sequence[Paper]) -> Known:
     return Known(
-        {name.casefold() for paper in papers for name in paper.authors},
-        {paper.venue.casefold() for paper in papers if paper.venue},
-        {name.casefold() for paper in papers for name in paper.categories},
+        {fold(name) for paper in papers for name in paper.authors},
+        {fold(paper.venue) for paper in papers if paper.venue},
+        {fold(name) for paper in papers for name in paper.categories},
     )
 
 

@@ -22,7 +22,7 @@ from rag.types import Answer
 
 LOG = logging.getLogger("footnoted.ui")
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
-_STAGES = ("retrieve", "first_token", "generate", "verify", "total")
+_STAGES = ("retrieve", "rank", "first_token", "generate", "verify", "total")
 # Up to where a person would have left.
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from rag._cli_parser import years as typed_years
 from rag.errors import ConfigError
+from rag.library import fold
 from rag.types import Filters
 
 _YEAR = r"((?:19|20)\d{2})"
@@ -31,7 +32,7 @@ _RANGES: tuple[
         lambda found: (found[0], found[0]),
     ),
 )
-_NAME = r"[A-ZÀ-ÖØ-Þ][\w'’.-]*"
+_NAME = r"[A-ZÀ-ÖØ-ÞĀ-Ž][\w'’.-]*"
 _AUTHOR = re.compile(rf"\bby ({_NAME}(?: {_NAME}){{0,2}})(?: et al\.?)?(?=[\s,.;:?!]|$)")
 _PLACE = re.compile(r"\b(?:in|at) (?:category |the )?([A-Za-z][\w.-]+)")
 
@@ -104,7 +105,7 @@ def _author(question: str, filters: Filters, known: Known) -> tuple[str, Filters
         words = match[1].removesuffix("'s").split(" ")
         for count in range(len(words), 0, -1):  # as much of the name as some author has
             name = " ".join(words[:count])
-            wanted = re.compile(rf"\b{re.escape(name.casefold())}\b")
+            wanted = re.compile(rf"\b{re.escape(fold(name))}\b")
             if any(wanted.search(author) for author in known.authors):
                 end = match.start(1) + len(name) if count < len(words) else match.end()
                 rest = question[: match.start()] + question[end:]
@@ -114,7 +115,7 @@ def _author(question: str, filters: Filters, known: Known) -> tuple[str, Filters
 
 def _place(question: str, filters: Filters, known: Known) -> tuple[str, Filters]:
     for match in _PLACE.finditer(question):
-        wanted = match[1].rstrip(".").casefold()
+        wanted = fold(match[1].rstrip("."))
         if wanted in known.categories:
             return _without(question, match), replace(filters, category=match[1].rstrip("."))
         if wanted in known.venues:

@@ -86,6 +86,11 @@ def live(question: str, status: str, draft: str = "") -> str:
     )
 
 
+def place(conversation: str | None) -> str:
+    """Which conversation is open, for page.js: it keeps that in the page's address."""
+    return clean(f'<p class="conversation-id">{text(conversation or "")}</p>')
+
+
 def notice(message: str, kind: str = "note") -> str:
     """Something to tell the user, in a box; `kind` is note or error."""
     role = "alert" if kind == "error" else "status"
@@ -176,12 +181,24 @@ def _body(answer: Turn, key: str) -> str:
 
 def _sentence(sentence: Mapping[str, Any], quotes: Mapping[int, Any], key: str) -> str:
     verdict = sentence["verdict"] if sentence["verdict"] in _VERDICTS else "unsupported"
-    sign, words = _VERDICTS[verdict]
     notes = "".join(_footnote(n, quotes[n], key) for n in sentence["citations"] if n in quotes)
     lead = f'<b class="lead">{text(sentence["lead"])}:</b> ' if sentence.get("lead") else ""
+    marks = f"{notes}{_verdict(verdict, sentence['score'])}"
+    if verdict == "supported":  # the sign alone would look lost at the beginning of a line
+        marks = f'<span class="marks">{marks}</span>'
+    return f'{lead}<span class="sentence {verdict}">{text(sentence["text"])}</span>{marks}'
+
+
+def _verdict(verdict: str, score: float) -> str:
+    """What was found of a sentence: in words, unless all is well; then a sign, and words for ears.
+
+    How sure it is stands in what shows beneath the pointer.
+    """
+    sign, words = _VERDICTS[verdict]
+    said = f'<span class="sr"> {words}</span>' if verdict == "supported" else f" {words}"
     return (
-        f'{lead}<span class="sentence {verdict}">{text(sentence["text"])}</span>{notes}'
-        f'<span class="verdict {verdict}">{sign} {words}</span>'
+        f'<span class="note"><span class="verdict {verdict}">{sign}{said}</span>'
+        f'<span class="pop" role="tooltip">{words}, {_score(score)}</span></span>'
     )
 
 
@@ -219,9 +236,8 @@ def _source(citation: Mapping[str, Any], paper: Paper | None, key: str) -> str:
     """A source's card: the abstract with the supporting sentence marked, if it still holds it."""
     name, lead = f"fn-{key}-{int(citation['marker'])}", f"[{int(citation['marker'])}] "
     start, end, quoted = citation["start"], citation["end"], citation["quote"]
-    score = _score(citation["score"])
     if paper is not None and paper.abstract[start:end] == quoted:
-        return card(paper, (start, end), name, score, lead=lead)
+        return card(paper, (start, end), name, lead=lead)
     gone = "no longer in the collection" if paper is None else "its abstract has changed since"
     return (
         f'<details class="card" id="{name}"><summary>{lead}{text(citation["title"])}</summary>'

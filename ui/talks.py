@@ -60,7 +60,7 @@ class Talks:
         self.delete_it.click(self.delete, conversation, [*shown, self.sure], **_HIDDEN)
 
     async def shown(self, conversation: str | None, owner: str) -> tuple[Any, ...]:
-        """State, answers, no draft, list of conversations, links to export, nothing unanswered."""
+        """State, place, answers, no draft, list of conversations, exports, nothing unanswered."""
         kept = self._service.conversations
         turns = await self._service.read(kept.turns, conversation, owner) if conversation else []
         papers = await self._service.papers_of(*turns)
@@ -69,14 +69,11 @@ class Talks:
         chosen = conversation if any(i == conversation for _, i in choices) else None
         talks = gr.update(choices=choices, value=chosen)
         links = collection.exports(conversation) if turns else ""
-        return conversation, render.history(turns, papers), "", talks, links, ""
+        place = render.place(conversation)
+        return conversation, place, render.history(turns, papers), "", talks, links, ""
 
-    async def newest(self, owner: str) -> tuple[Any, ...]:
-        """The conversation used last."""
-        listed = await self._listed(owner)
-        return await self.shown(listed[0].id if listed else None, owner)
-
-    async def open(self, conversation: str, request: gr.Request) -> tuple[Any, ...]:
+    async def open(self, conversation: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """One of the owner's conversations; a new one where there is none of that name."""
         try:
             return await self.shown(conversation, owner_of(request))
         except ConversationNotFound:

@@ -30,7 +30,7 @@ def record(answer: Answer) -> None:
                 "footnoted.citations": len(answer.citations),
             }
         )
-        for stage in (name for name in _STAGES if name in answer.seconds):
+        for stage in (name for name in _STAGES if answer.seconds.get(name)):  # 0: not reached
             took = int(answer.seconds[stage] * _NANO)
             tracer.start_span(stage, start_time=at).end(at + took)
             at += took

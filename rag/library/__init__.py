@@ -22,13 +22,24 @@ from numpy.typing import NDArray
 from rag.errors import LibraryError
 from rag.library._check import Salvaged, check, mend, salvage
 from rag.library._identity import normalised_title, paper_id
-from rag.library._rows import COLUMNS, content_hash, fold, paper_of, unsqueeze
-from rag.library._schema import FORMAT, connect, copy_file, format_of, readable
+from rag.library._rows import (
+    COLUMNS,
+    FOLDING,
+    beginning,
+    content_hash,
+    fold,
+    fold_case,
+    paper_of,
+    storable_text,
+    unsqueeze,
+)
+from rag.library._schema import FOLDED, FORMAT, connect, copy_file, format_of, readable
 from rag.library._tables import drop_records, marks, parts, remove_paper
 from rag.library._twins import Twins
 from rag.library._write import Outcome, Writer, storable
 from rag.types import Filters, Paper
 
+_HEAD = 400  # bytes of a packed record, in which its first characters stand
 _REMEMBERED = 32  # answers to filters that are kept; at 75,000 papers at most 0.6 MB each
 
 
@@ -39,7 +50,7 @@ class Library:
         """Open, making or migrating the file where it may be written. Raises LibraryError."""
         self.path = path
         self._twins: tuple[tuple[int, int], dict[str, tuple[str, ...]]] | None = None
-        self._remembered: dict[tuple[Filters, int], NDArray[np.int64]] = {}
+        self._remembered: dict[tuple[Filters, int, bool], NDArray[np.int64]] = {}
         try:
             self._db = connect(path, read_only=read_only)
         except Error as error:
@@ -182,6 +193,32 @@ class Library:
         )
         return [unsqueeze(row[0]) for row in self._read(query, (self._number(paper_id),))]
 
+    def is_folded(self) -> bool:
+        """Whether filters find "Müller" by "muller": opening an older file for writing sees to it.
+
+        A file that may only be read stays as it is, and is asked in the way in which it was made.
+        """
+        return int(next(self._read(FOLDED), (1,))[0]) >= FOLDING
+
+    def heads(self, ids: Sequence[str] | None = None) -> Iterator[tuple[str, str]]:
+        """Id and the first characters of each raw record, in the order in which they came."""
+        query = (
+            f"SELECT papers.id, substr(raw, 1, {_HEAD}) FROM papers JOIN records USING (number) "
+            "JOIN bodies USING (record) WHERE raw IS NOT NULL"
+        )
+        if ids is None:
+            rows = self._read(f"{query} ORDER BY record")
+        else:
+            rows = (
+                row
+                for part in parts([storable_text(i) for i in ids])
+                for row in self._read(
+                    f"{query} AND papers.id IN ({marks(part)}) ORDER BY record", part
+                )
+            )
+        for name, packed in rows:
+            yield name, beginning(packed)
+
     def revision(self) -> int:
         """Rises with every change of the papers: an index records the one it was made from."""
         return self._fact("revision")
@@ -198,14 +235,14 @@ class Library:
     def get(self, ids: Sequence[str]) -> dict[str, Paper]:
         """Papers by the ids that were asked for, those unknown left out."""
         found: dict[str, Paper] = {}
-        for part in parts([i.encode("utf-8", "replace").decode() for i in ids]):
+        for part in parts([storable_text(i) for i in ids]):
             query = f"SELECT {COLUMNS} FROM papers WHERE id IN ({marks(part)})"
             found.update((row[0], paper_of(row)) for row in self._read(query, part))
         return found
 
     def select(self, filters: Filters) -> set[str]:
         """Ids of the papers that the filters admit. For many papers `rows` is faster."""
-        clauses, values = _where(filters)
+        clauses, values = _where(filters, accents=not self.is_folded())
         query = f"SELECT id FROM facets JOIN papers USING (number) WHERE {clauses}"
         return {row[0] for row in self._read(query, values)}
 
@@ -215,12 +252,12 @@ class Library:
         A paper keeps its number for ever, and none is given out twice. Remembered until a
         paper changes: a conversation asks with the same filters again and again.
         """
-        filters, revision = filters or Filters(), self.revision()
-        if (filters, revision) not in self._remembered:
+        key = filters or Filters(), self.revision(), self.is_folded()
+        if key not in self._remembered:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
-            self._remembered[filters, revision] = self._scan(filters)
-        return self._remembered[filters, revision]
+            self._remembered[key] = self._scan(key[0], accents=not key[2])
+        return self._remembered[key]
 
     def row_ids(self) -> tuple[NDArray[np.int64], list[str]]:
         """Row numbers and ids of all papers, in the order of `papers`."""
@@ -296,8 +333,8 @@ class Library:
                 [(key, model, a.tobytes()) for key, a in zip(hashes, arrays, strict=True)],
             )
 
-    def _scan(self, filters: Filters) -> NDArray[np.int64]:
-        clauses, values = _where(filters)
+    def _scan(self, filters: Filters, *, accents: bool) -> NDArray[np.int64]:
+        clauses, values = _where(filters, accents=accents)
         # One text of all numbers: 75,000 rows through Python's cursor would take twice as long.
         query = f"SELECT group_concat(number) FROM facets WHERE {clauses}"
         text = next(self._read(query, values))[0] or ""
@@ -316,7 +353,7 @@ class Library:
         return int(next(self._read("SELECT value FROM facts WHERE name = ?", (name,)))[0])
 
     def _number(self, paper_id: str) -> int | None:
-        name = paper_id.encode("utf-8", "replace").decode()
+        name = storable_text(paper_id)
         row = next(self._read("SELECT number FROM papers WHERE id = ?", (name,)), None)
         return int(row[0]) if row else None
 
@@ -341,8 +378,9 @@ class Library:
             raise readable(error, self.path) from error
 
 
-def _where(filters: Filters) -> tuple[str, list[Any]]:
+def _where(filters: Filters, *, accents: bool) -> tuple[str, list[Any]]:
     """The narrowest columns first: what they exclude is not looked at further."""
+    folded = fold_case if accents else fold
     clauses, values = ["1"], list[Any]()
     low, high = filters.year or (None, None)
     for sign, bound in ((">=", low), ("<=", high)):
@@ -355,7 +393,7 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     for column, text in wanted.items():
         if text:  # not LIKE, for which '%' is more than a sign and 'Ö' not 'ö'
             clauses.append(f"instr(facets.{column}, ?)")
-            values.append(fold(text))
+            values.append(folded(text))
     return " AND ".join(clauses), values
 
 
@@ -365,6 +403,7 @@ __all__ = [
     "LibraryError",
     "Outcome",
     "content_hash",
+    "fold",
     "normalised_title",
     "paper_id",
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.library._identity import names
-from rag.library._rows import COLUMNS, checksum, facets, paper_of
+from rag.library._rows import COLUMNS, FOLDING, checksum, facets, paper_of
 from rag.library._schema import connect
 
 _SHOWN = 3  # problems of one kind that are told
@@ -76,6 +76,7 @@ def mend(db: sqlite3.Connection) -> list[str]:
         add = "INSERT OR IGNORE INTO names VALUES (?, ?)"
         db.executemany(add, [(name, number) for name in names(paper)])
     db.execute("UPDATE facts SET value = value + 1 WHERE name = 'revision'")
+    db.execute("INSERT OR REPLACE INTO facts VALUES ('folding', ?)", (str(FOLDING),))
     return wrong
 
 
@@ -179,7 +180,7 @@ def _copy(old: sqlite3.Connection, db: sqlite3.Connection, table: str) -> None:
 
 def _copy_facts(old: sqlite3.Connection, db: sqlite3.Connection) -> None:
     for name, value in _rows(old, "facts", "name, value", "name"):
-        if isinstance(value, str) and value.isdecimal():
+        if name in ("revision", "run") and isinstance(value, str) and value.isdecimal():
             later = "max(CAST(value AS INTEGER), CAST(? AS INTEGER) + 1)"
             db.execute(f"UPDATE facts SET value = {later} WHERE name = ?", (value, name))
 

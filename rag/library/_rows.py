@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import unicodedata
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +19,12 @@ COLUMNS = (
 MARKS = ", ".join("?" * len(COLUMNS.split(", ")))
 _SETTING = ", ".join(f"{column} = ?" for column in COLUMNS.split(", "))
 UPDATE = f"UPDATE papers SET {_SETTING}, sum = ?, updated_at = ? WHERE number = ?"
+FOLDING = 2  # of what `facets` keeps: raise it when `fold` gives other text
+# Accents on Latin, Greek and Cyrillic letters; the marks of other scripts make another letter.
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+_STROKES = str.maketrans(  # letters that Unicode does not take apart
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # made once: making it takes longest
 
 
@@ -60,6 +68,19 @@ def facets(paper: Paper) -> tuple[Any, ...]:
 
 
 def fold(text: str) -> str:
+    """Letters without case and accents: "muller" of "Müller", "sorensen" of "Sørensen".
+
+    Text that is nothing but accents keeps them: an empty text would be found in every other.
+    """
+    cased = fold_case(text)
+    if cased.isascii():
+        return cased
+    apart = unicodedata.normalize("NFKD", cased).casefold()  # signs may hold capitals: "㎏", "ᴭ"
+    plain = _ACCENTS.sub("", apart).translate(_STROKES)
+    return unicodedata.normalize("NFKC", plain) or cased
+
+
+def fold_case(text: str) -> str:
     """Letters without their case; no NUL, at which SQLite's functions stop reading."""
     return text.casefold().replace("\x00", " ")
 
@@ -92,6 +113,19 @@ def unpack(data: bytes) -> Paper:
 
 def squeeze(text: str) -> bytes:
     return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+
+
+def beginning(data: bytes) -> str:
+    """What the first bytes of a squeezed text hold of it."""
+    try:
+        return zlib.decompressobj().decompress(data).decode("utf-8", "ignore")
+    except zlib.error:
+        return ""
+
+
+def storable_text(text: str) -> str:
+    """Text without lone surrogates, which no database takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def unsqueeze(data: bytes) -> str:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from rag.errors import LibraryError
 from rag.library._identity import names
-from rag.library._rows import COLUMNS, MARKS, facets, paper_of, row_of, summed
+from rag.library._rows import COLUMNS, FOLDING, MARKS, facets, paper_of, row_of, summed
 
 FORMAT = 2
 
@@ -61,7 +61,8 @@ CREATE TABLE vectors (
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 INSERT INTO facts VALUES ('revision', '0');
 """
-_RUN = "INSERT INTO facts VALUES ('run', '0');"
+FOLDED = "SELECT value FROM facts WHERE name = 'folding'"
+_RUN = f"INSERT INTO facts VALUES ('run', '0'), ('folding', '{FOLDING}');"
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -78,12 +79,37 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")  # what was reported as ingested stays
         db.execute("PRAGMA cache_size = -16000")
         _settle(db, path, read_only=read_only)
+        if not read_only and folding(db) < FOLDING:
+            refold(db)
         if read_only:
             db.execute("PRAGMA query_only = ON")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def folding(db: sqlite3.Connection) -> int:
+    """By which `_rows.FOLDING` the facets were made; 1 is letters without their case."""
+    row = db.execute(FOLDED).fetchone()
+    return int(row[0]) if row else 1
+
+
+def refold(db: sqlite3.Connection) -> None:
+    """Make the facets of all papers anew; no paper changes, and no index falls behind."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        rows = db.execute(f"SELECT number, {COLUMNS} FROM papers")
+        db.execute("DELETE FROM facets")
+        db.executemany(
+            "INSERT INTO facets VALUES (?, ?, ?, ?, ?)",
+            ((number, *facets(paper_of(row))) for number, *row in rows),
+        )
+        db.execute("INSERT OR REPLACE INTO facts VALUES ('folding', ?)", (str(FOLDING),))
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
 
 
 def format_of(path: Path) -> int | None:

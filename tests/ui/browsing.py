@@ -42,6 +42,12 @@ def ready(page: Any) -> None:
     page.wait_for_selector("#examples button", state="attached")
 
 
+def reload(page: Any) -> None:
+    """Load the page again, when the last word of the server is in: else Gradio logs an error."""
+    page.wait_for_timeout(400)
+    page.reload()
+
+
 def ask(page: Any, question: str) -> Any:
     """Ask, and wait for the answer; the new turn."""
     before = page.locator("#history .turn").count()

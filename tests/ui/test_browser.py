@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from rag.types import Paper
-from tests.ui.browsing import ask, fresh, opened, ready
+from tests.ui.browsing import ask, fresh, opened, ready, reload
 from tests.ui.conftest import PAPERS, QUESTION, live, make_bot
 from tests.ui.test_render import HOSTILE
 
@@ -31,7 +31,10 @@ FOLLOW_UP = "And does it beat DiskANN?"
 def test_ask_click_the_footnote_follow_up_and_reload(browser: Any, site: Any) -> None:
     with opened(browser, site[0]) as page:
         turn = ask(page, QUESTION)
-        assert "✓ supported" in turn.inner_text()
+        mark = turn.locator(".verdict.supported").first
+        assert mark.inner_text().split() == ["✓", "supported"] and mark.bounding_box()["width"] < 20
+        mark.hover()
+        assert "supported, score" in turn.locator(".pop:visible").inner_text()
         turn.locator("a.fn").first.click()
         card = page.locator(".card.lit")
         assert card.locator("mark").inner_text() == (
@@ -41,7 +44,7 @@ def test_ask_click_the_footnote_follow_up_and_reload(browser: Any, site: Any) ->
         page.keyboard.press("Escape")
         assert page.evaluate("document.activeElement.className") == "fn"
         assert "SPANN" in ask(page, FOLLOW_UP).inner_text()
-        page.reload()
+        reload(page)
         ready(page)
         page.wait_for_selector("#history .turn")
         turns = page.locator("#history .turn")
@@ -72,7 +75,7 @@ def test_a_dropped_file_can_be_asked_about(browser: Any, site: Any, tmp_path: Pa
         page.wait_for_selector("#jobs .job.done")
         text = page.locator("#jobs .job").first.inner_text()
         assert "1 ingested" in text and "1 rejected" in text and "my [new] papers.jsonl" in text
-        page.reload()
+        reload(page)
         page.get_by_role("tab", name="Library").click()
         page.wait_for_selector("#jobs .job.done")
         page.locator("#jobs summary").first.click()

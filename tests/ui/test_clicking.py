@@ -14,7 +14,7 @@ import pytest
 from rag.cli import main
 from rag.types import Paper
 from tests.servers import ChatServer, event, sends
-from tests.ui.browsing import ask, fresh, opened, ready
+from tests.ui.browsing import ask, fresh, opened, ready, reload
 from tests.ui.conftest import PAPERS, QUESTION, live, make_bot
 from ui.access import Access
 
@@ -177,7 +177,7 @@ def test_copy_takes_the_footnotes_along(browser: Any, site: Any) -> None:
 def test_copy_shows_the_text_where_the_clipboard_is_closed(browser: Any, site: Any) -> None:
     with opened(browser, site[0]) as page:
         page.add_init_script("delete Navigator.prototype.clipboard")
-        page.reload()
+        reload(page)
         ready(page)
         fresh(page)
         ask(page, QUESTION).get_by_role("button", name="Copy with footnotes").click()
@@ -203,7 +203,7 @@ def test_a_conversation_is_renamed_opened_and_deleted(browser: Any, site: Any) -
             "q => document.querySelector('#history .question').textContent.includes(q)",
             arg=QUESTION,
         )
-        page.reload()
+        reload(page)
         ready(page)
         page.locator("#talks label", has_text="Memory <b>").click()
         page.wait_for_selector(f"#history .question:has-text('{QUESTION}')")
@@ -214,9 +214,10 @@ def test_a_conversation_is_renamed_opened_and_deleted(browser: Any, site: Any) -
         page.get_by_role("button", name="Delete it").click()
         page.wait_for_function(f"() => !{labels}.some(l => l.includes('Memory'))")
         assert page.locator("#history .turn").count() == 0
-        page.reload()
+        reload(page)
         ready(page)
-        page.wait_for_selector("#history .turn")
+        page.wait_for_selector("#talks label")
+        assert page.locator("#history .turn").count() == 0
         assert not any("Memory" in label for label in page.evaluate(labels))
 
 
@@ -443,7 +444,7 @@ def test_each_logs_in_to_conversations_of_their_own(browser: Any, tmp_path: Path
                 if name == "ada":
                     ask(page, QUESTION)
             assert pages["bob"].locator("#history .turn, #talks label").count() == 0
-            pages["ada"].reload()
+            reload(pages["ada"])
             ready(pages["ada"])
             pages["ada"].wait_for_selector("#history .turn")
             pages["ada"].get_by_role("button", name="Log out").click()
@@ -452,3 +453,37 @@ def test_each_logs_in_to_conversations_of_their_own(browser: Any, tmp_path: Path
             assert pages["ada"].url.endswith("/login")
             for page in pages.values():
                 page.context.close()
+
+
+def test_a_new_browser_begins_a_new_conversation_and_a_reload_keeps_it(
+    browser: Any, tmp_path: Path
+) -> None:
+    with make_bot(tmp_path / "home") as bot, live(bot, page=True) as (url, _):
+        with opened(browser, url) as page:
+            ask(page, QUESTION)
+            page.wait_for_function("() => location.search.startsWith('?conversation=')")
+        with opened(browser, url) as page:
+            assert page.locator("#history .turn").count() == 0
+            page.wait_for_selector("#talks label")  # the list is at hand
+            reload(page)
+            ready(page)
+            assert page.locator("#history .turn").count() == 0
+            ask(page, "What beats DiskANN?")
+            page.wait_for_function("() => location.search.startsWith('?conversation=')")
+            first = page.url
+            reload(page)
+            page.wait_for_selector("#history .turn")
+            assert "What beats DiskANN?" in page.locator("#history").inner_text()
+            page.locator("#talks label").nth(1).click()
+            page.wait_for_function("u => location.href !== u", arg=first)
+            reload(page)
+            page.wait_for_selector("#history .turn")
+            assert QUESTION in page.locator("#history").inner_text()
+            fresh(page)
+            page.wait_for_function("() => !location.search")
+            reload(page)
+            ready(page)
+            assert page.locator("#history .turn").count() == 0
+            page.goto(f"{url}/?conversation=nobodys")
+            ready(page)
+            assert page.locator("#history .turn").count() == 0

@@ -8,7 +8,9 @@ from rag.errors import ConfigError
 from rag.types import Filters
 from ui.parse import Known, chips, merged, read_filters, years
 
-KNOWN = Known({"patrick lewis", "ada byron"}, {"neurips"}, {"cs.ir"})
+KNOWN = Known(
+    {"patrick lewis", "ada byron", "jorg muller", "lukasz kaiser"}, {"neurips"}, {"cs.ir"}
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,9 @@ KNOWN = Known({"patrick lewis", "ada byron"}, {"neurips"}, {"cs.ir"})
         ("Papers published in 2022 on RAG", "Papers on RAG", Filters((2022, 2022))),
         ("What is RAG by Lewis et al.?", "What is RAG?", Filters(author="Lewis")),
         ("What is RAG by Patrick Lewis?", "What is RAG?", Filters(author="Patrick Lewis")),
+        ("What is RAG by Muller?", "What is RAG?", Filters(author="Muller")),
+        ("What is RAG by Jörg Müller?", "What is RAG?", Filters(author="Jörg Müller")),
+        ("What is RAG by Łukasz Kaiser?", "What is RAG?", Filters(author="Łukasz Kaiser")),
         ("Which index in cs.IR is fast?", "Which index is fast?", Filters(category="cs.IR")),
         ("What is new at NeurIPS?", "What is new?", Filters(venue="NeurIPS")),
         (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -86,7 +87,16 @@ def test_a_footnote_leads_to_the_card_with_its_sentence_marked() -> None:
 def test_verdicts_are_said_in_words_and_shape(verdict: Any, words: str) -> None:
     sentence = Sentence("It needs 32 GB.", (1,), verdict, 0.5)
     html = shown(answer(sentences=(sentence,)))
-    assert words in html and f'class="sentence {verdict}"' in html
+    assert words in re.sub("<[^>]+>", "", html) and f'class="sentence {verdict}"' in html
+
+
+def test_what_is_supported_is_marked_quietly_with_words_for_those_who_hear_or_point() -> None:
+    html = shown(answer())
+    assert '<span class="verdict supported">✓<span class="sr"> supported</span></span>' in html
+    assert '<span class="pop" role="tooltip">supported, score 0.90</span>' in html
+    assert "score" not in html.partition('class="sources"')[2]
+    doubtful = shown(answer(sentences=(Sentence("It is.", (1,), "partial", 0.5),)))
+    assert '<span class="verdict partial">◐ partly supported</span>' in doubtful
 
 
 def test_a_paper_that_is_gone_or_changed_says_so_and_keeps_the_quote() -> None:

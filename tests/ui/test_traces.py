@@ -17,7 +17,8 @@ def test_an_answer_becomes_a_span_with_its_stages_and_no_text(
     kept, provider = InMemorySpanExporter(), sdk.TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     monkeypatch.setattr(trace, "get_tracer", lambda name: provider.get_tracer(name))
-    traces.record(answer(seconds={"retrieve": 0.5, "total": 0.5}))  # a refusal goes no further
+    early = {"retrieve": 0.5, "generate": 0.0, "total": 0.5}  # a refusal goes no further
+    traces.record(answer(seconds=early))
     assert {span.name for span in kept.get_finished_spans()} == {"ask", "retrieve"}
     kept.clear()
     seconds = {"retrieve": 0.5, "rank": 0.1, "generate": 1.0, "verify": 0.25, "total": 2.0}

@@ -123,6 +123,18 @@
     turns = all.length;
   }).observe(document.body, { childList: true, subtree: true });
 
+  // Which conversation is open stands in the address: loading the page again shows it again, and
+  // a page that is opened anew begins a new one.
+  new MutationObserver(() => {
+    const told = document.querySelector("#place .conversation-id");
+    if (!told) return;
+    const address = new URL(location.href);
+    if ((address.searchParams.get("conversation") || "") === told.textContent) return;
+    if (told.textContent) address.searchParams.set("conversation", told.textContent);
+    else address.searchParams.delete("conversation");
+    history.replaceState(history.state, "", address);
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
+
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && cameFrom && cameFrom.isConnected) {
       const card = document.getElementById(cameFrom.hash.slice(1));
