@@ -35,6 +35,7 @@ COLLECTIONS = {
     "scifact": ("scifact/corpus.jsonl.gz", ("scifact_questions.jsonl",)),
 }
 CANDIDATES = (5, 3, 3)  # sentences of the first hits whose reading is written down
+MANY = ("multi", "which_paper", "list")  # types of questions that ask for several papers
 DEPTH = 8  # hits of a question
 EVERY_ARXIV = 12  # of so many abstracts one is read
 READ = 3  # sentences of a paper in a passage
@@ -266,18 +267,17 @@ def asked(question: dict, hits: Sequence[Hit], fits: Sequence[np.ndarray]) -> It
     facts = [fact for group in question.get("key_facts", []) for fact in group]
     for rank, (hit, fit, _) in enumerate(zip(hits, fits, CANDIDATES, strict=False)):
         said = sentences(hit.paper.abstract)
-        first = list(np.argsort(-fit)[: 3 if rank == 0 else 1])
+        first = list(np.argsort(-fit)[: 2 if rank == 0 else 1])
         right = hit.paper.title in question.get("gold_titles", [])
         if right and not facts:
             continue
         if right:
             held = [any(fact in sentence.lower() for fact in facts) for sentence in said]
             first = [i for i in range(len(said)) if held[i] or i in first]
-        elif question["answerable"]:  # another paper may answer as well, where many are asked for
-            held = [False] * len(said)
-            first = [] if question["type"] in ("multi", "which_paper", "list") else first[:1]
         else:
-            held, first = [False] * len(said), first if rank == 0 else first[:1]
+            held = [False] * len(said)
+            if question["answerable"] and (rank or question["type"] in MANY):
+                first = []  # another paper may answer as well
         for i in first:
             yield Pair(text, under(hit.paper.title, said[i]), int(held[i]), "question", group)
 

@@ -47,8 +47,8 @@ MADE_STATEMENTS, MADE_QUESTIONS = 24_000, 4_000
 SETS = ("SciFact", "Check-COVID", "AttributionBench")
 LONGEST = 160  # word pieces of a pair
 BATCH = 16
-RATE_MADE, RATE_TUNED = 1.6e-4, 6e-5
-EPOCHS = 2
+RATE_MADE, RATE_TUNED = 1.6e-4, 1e-4
+EPOCHS = 1
 FROZEN = 2  # lowest layers that what people labelled does not change
 
 
