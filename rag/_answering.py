@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from rag import prompt, refuse
+from rag import _small_talk, prompt, refuse
 from rag._alignment import EmbedTokens
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens
@@ -124,8 +124,8 @@ class Draft:
     def messages(self, hits: Sequence[Hit], writer: Backend, chosen: Settings) -> list[Message]:
         """What the backend is asked, within the window of its model."""
         # Where names took the place of "the second one", the bare words choose no sentence.
-        kept = self.standalone.endswith(self.question.strip())
-        newest = self.question if kept else self.standalone
+        asked = _small_talk.after(self.question).strip()
+        newest = asked if self.standalone.endswith(asked) else self.standalone
         if not getattr(writer, "writes", True):
             return prompt.build(self.standalone, hits, newest)
         messages = prompt.fitted(self.standalone, hits, newest, writer, chosen.backend)

@@ -2,7 +2,7 @@
 
 "The second one", "both" and "they" stand for papers that the answer before cited; "what about X?"
 asks of X what was asked last; what else leans gets the questions before it that it leans on. A
-question that leans on nothing drops the conversation.
+question that leans on nothing drops the conversation. Small talk is no part of it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rag import _small_talk
 from rag.lexical import tokens
 
 Turn = Mapping[str, Any] | str
@@ -94,7 +95,7 @@ _NEW_TOPIC = re.compile(
 
 def leans(question: str) -> bool:
     """Whether a question needs the one before it in order to be understood."""
-    question = question[:_READ]
+    question = _small_talk.after(question)[:_READ]
     short = len(question.split()) < _SHORT and not _NAMED.search(question)
     if short or _points(question) or _NO_SECOND.search(question):
         return True
@@ -110,7 +111,8 @@ def condense(question: str, history: Sequence[Turn]) -> str:
 
     "The second one" and "both" stand for papers that the answer before cited, where it is known.
     """
-    if not leans(question) or not history:
+    question, history = _small_talk.after(question), asking(history)
+    if not history or _small_talk.reply(question) or not leans(question):
         return question if history else question.strip()
     before = question_of(history[-1])
     moved = _asked_of_another(question, before)
@@ -128,11 +130,16 @@ def condense(question: str, history: Sequence[Turn]) -> str:
     return " ".join(part for part in [*earlier[:1], *followed, named.strip()] if part)
 
 
+def asking(history: Sequence[Turn]) -> list[Turn]:
+    """The turns that asked something."""
+    return [turn for turn in history if not _small_talk.reply(question_of(turn))]
+
+
 def question_of(turn: Turn) -> str:
     """What a turn asked; with names where it pointed at papers and these were known."""
     if isinstance(turn, str):
-        return turn.strip()
-    asked = (turn.get("question") or "").strip()
+        return _small_talk.after(turn).strip()
+    asked = _small_talk.after(turn.get("question") or "").strip()
     alone = (turn.get("standalone_question") or "").strip()
     return asked if not alone or alone.endswith(asked) else alone
 

@@ -15,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from rag import llama, prompt, refuse
+from rag import _small_talk, llama, prompt, refuse
 from rag._answering import Clock, Draft, checked_filters, chosen_papers, condensed, disk_by_part
 from rag._collection import Collection
+from rag._follow_ups import asking
 from rag._ingesting import Filling, Reading, cursors, ingest_vectors, ingest_words
 from rag._leads import led
 from rag.backends import BACKENDS
@@ -232,7 +233,10 @@ class Chatbot:
         except BackendError as error:
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error))))
             return
-        draft.standalone = asked = condensed(draft, history, writer, chosen)
+        if told := _small_talk.reply(question):
+            yield Event("answer", draft.refuse(told))
+            return
+        draft.standalone = asked = condensed(draft, asking(history), writer, chosen)
         settings, read = chosen.retrieval, collection.question(asked)
         hits = collection.search(asked, read, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
