@@ -76,7 +76,7 @@ def condensed(
     """The question in words that stand alone: the model's, where there is one to ask."""
     by_rules = draft.standalone
     writes = getattr(writer, "writes", True) and settings.answer.condense == "auto"
-    if not (history and writes and prompt.leans(draft.question)):
+    if not (history and writes and prompt.leans(draft.question, history)):
         return by_rules
     try:
         asked = prompt.condensing(draft.question, history, writer, settings.backend)

@@ -68,7 +68,8 @@ _TABLE: dict[str, set[str]] = {
     "rag._ground_nli": {"rag.config", "rag.ground"},
     "rag.rank": {"rag.lexical", "rag.chunking"},
     "rag._echoes": {"rag.chunking", "rag.lexical"},
-    "rag._follow_ups": {"rag._small_talk", "rag.lexical"},
+    "rag._follow_ups": {"rag._leaning", "rag._small_talk", "rag.lexical"},
+    "rag._leaning": {"rag.lexical"},
     "rag._small_talk": set(),
     "rag.prompt": {"rag._follow_ups", "rag.lexical"},
 }
