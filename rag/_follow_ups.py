@@ -1,8 +1,9 @@
 """Follow-ups by rules: which questions lean on what was said before, and what they mean alone.
 
 "The second one", "both" and "they" stand for papers that the answer before cited; "what about X?"
-asks of X what was asked last; what else leans gets the questions before it that it leans on. A
-question that leans on nothing drops the conversation. Small talk is no part of it.
+asks of X what was asked last; "it" is what the question before names. What else leans gets the
+questions before it that it leans on. A question that leans on nothing drops the conversation.
+Small talk is no part of it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag import _small_talk
-from rag._leaning import ABOUT, ALONE, NAME, READ, SHORT, names_in, needs, points
+from rag._leaning import ABOUT, ALONE, NAME, READ, SHORT, named_so, names_in, needs, points
 from rag.lexical import tokens
 
 Turn = Mapping[str, Any] | str
@@ -59,13 +60,22 @@ def condense(question: str, history: Sequence[Turn]) -> str:
     named = _with_names(question, _talked_of(history) or _cited_last(history), before)
     if named != question and not points(named):
         return named
+    followed = _followed(history)
+    subjects = names_in(followed[0][:READ])
+    known = len(subjects) == 1 and subjects[0] not in question and len(question) <= READ
+    if known and (alone := named_so(named, subjects[0])):
+        return alone
+    return " ".join(part for part in [followed[0], *followed[1:][-_FOLLOWED:], named] if part)
+
+
+def _followed(history: Sequence[Turn]) -> list[str]:
+    """The newest question that stands alone, and those that followed it."""
     earlier: list[str] = []
     for place in reversed(range(len(history))):
         earlier.insert(0, question_of(history[place]))
         if not leans(earlier[0], history[:place]):
             break
-    followed = earlier[1:][-_FOLLOWED:]
-    return " ".join(part for part in [*earlier[:1], *followed, named] if part)
+    return earlier
 
 
 def asking(history: Sequence[Turn]) -> list[Turn]:

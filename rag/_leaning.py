@@ -60,6 +60,16 @@ _KNOWN_THING = re.compile(
     rf"{_SAID_WHICH}",
     re.IGNORECASE,
 )
+_SINGLE = re.compile(
+    r"its?|(?:this|that)(?: [\w ]+)?|the (?:algorithm|approach|article|benchmark|data ?set|"
+    r"framework|method|model|paper|study|system|technique|tool|work)",
+    re.IGNORECASE,
+)
+_THAT = re.compile(
+    r"\b(?:this|that)(?:(?= (?:works?\W*$|\w+ed\b))|"
+    r" (?:approach|article|benchmark|data ?set|method|model|paper|study|system|tool)\b)",
+    re.IGNORECASE,
+)
 _NO_SECOND = re.compile(r"\b(?:better|compare|differ|faster|slower|worse)\W*$", re.IGNORECASE)
 NAME = re.compile(
     r"(?:\b[A-Z][\w-]*[A-Z0-9][\w-]*|\b[a-z]+(?:\w*[A-Z]|\d+[a-z])[\w-]*|(?<=[a-z,] )[A-Z][\w-]+)"
@@ -121,12 +131,12 @@ def needs(question: str, said: Set[str] = frozenset()) -> bool:
     """Whether a question leans on what was said, of which `said` are the stems."""
     question = question[:READ]
     words = set(tokens(question)) - _FRAME
-    bare = _EXPLETIVE.sub(" ", question)
-    if words <= _OF_ANY or points(bare) or _NO_SECOND.search(question):
+    vague = bool(_EXPLETIVE.search(question))
+    if words <= _OF_ANY or points(question) or _NO_SECOND.search(question):
         return True
     if _OPENING.match(question) and _stands_alone(question):
         return False
-    return _continues(question) or _speaks_of(question, words, said, vague=bare != question)
+    return _continues(question) or _speaks_of(question, words, said, vague=vague)
 
 
 def _speaks_of(question: str, words: Set[str], said: Set[str], *, vague: bool) -> bool:
@@ -155,10 +165,38 @@ def points(question: str) -> bool:
     question = question[:READ]
     if any(not _grounded(question, match) for match in _POINTER.finditer(question)):
         return True
-    if any(not _bound(question, match) for match in _PRONOUN.finditer(question)):
-        return True
+    return bool(_pronouns(question) or _known_thing(question))
+
+
+def named_so(question: str, name: str) -> str:
+    """The question with what it is about: 'Is SPANN fast?', 'Is there any code for SPANN?'.
+
+    Empty where another word still points, or where the question is of something else.
+    """
+    things = (*_pronouns(question), _THAT.search(question), _known_thing(question))
+    found = [thing for thing in things if thing and _SINGLE.fullmatch(thing[0])]
+    if found:
+        first = min(found, key=lambda match: match.start())
+        whose = f"{name}'s" if first[0].lower() == "its" else name
+        named = f"{question[: first.start()]}{whose}{question[first.end() :]}"
+        return "" if points(named) else named
+    asked = set(tokens(question)) - _FRAME
+    if not (asked and asked <= _OF_ANY and _WHOLE.match(question)) or _POINTER.search(question):
+        return ""
+    body = question.rstrip(" ?.!")
+    return "" if _pronouns(question) else f"{body} for {name}{question[len(body) :]}"
+
+
+def _pronouns(question: str) -> list[re.Match[str]]:
+    bare = _EXPLETIVE.sub(lambda found: "." * len(found[0]), question)
+    return [found for found in _PRONOUN.finditer(bare) if not _bound(question, found)]
+
+
+def _known_thing(question: str) -> re.Match[str] | None:
     thing = _KNOWN_THING.search(question)
-    return bool(thing and not (_grounded(question, thing) or names_in(question[: thing.start()])))
+    if thing and not _grounded(question, thing) and not names_in(question[: thing.start()]):
+        return thing
+    return None
 
 
 def _grounded(question: str, pointer: re.Match[str], enough: int = _OWN) -> bool:

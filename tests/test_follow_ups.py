@@ -151,9 +151,28 @@ def test_a_very_long_question_is_read_in_no_time(piece: str) -> None:
     assert condense(question, [question]).strip()[-1:] == question.strip()[-1:]
 
 
+@pytest.mark.parametrize(
+    ("question", "alone"),
+    [
+        ("How does that work?", "How does SPANN work?"),
+        ("and its latency?", "and SPANN's latency?"),
+        ("Is it fast, and is it free?", "Is SPANN fast, and is it free?"),
+        ("Is it safe to use it?", "Is it safe to use SPANN?"),
+        ("What does the paper say about recall?", "What does SPANN say about recall?"),
+        ("Is the code available?", "Is the code available for SPANN?"),
+        ("How long did training take?", "How long did training take for SPANN?"),
+        ("Is it in this paper?", "What is SPANN? Is it in this paper?"),
+        ("Why is that?", "What is SPANN? Why is that?"),
+        ("By how much?", "What is SPANN? By how much?"),
+    ],
+)
+def test_the_name_that_was_asked_about_takes_the_place_of_it(question: str, alone: str) -> None:
+    assert condense(question, ["What is SPANN?"]) == alone
+
+
 def test_what_was_resolved_stays_resolved() -> None:
     told = {"question": "And the second one?", "standalone_question": "Tell me of BossNAS"}
-    assert condense("What does it cost?", [told]) == "Tell me of BossNAS What does it cost?"
+    assert condense("What does it cost?", [told]) == "What does BossNAS cost?"
 
 
 def test_what_about_a_name_in_plain_letters() -> None:

@@ -81,8 +81,6 @@ def test_the_hash_follows_the_words(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "question",
     [
-        "How fast is it?",
-        "And its recall?",
         "What about recall?",
         "Do they publish their code?",
         "Is that faster than a flat index?",
@@ -96,6 +94,11 @@ def test_the_hash_follows_the_words(tmp_path, monkeypatch):
 )
 def test_a_follow_up_gets_the_question_before_it(question):
     assert prompt.condense(question, [FIRST]) == f"{FIRST} {question}"
+
+
+def test_it_is_what_the_question_before_names():
+    assert prompt.condense("How fast is it?", [FIRST]) == "How fast is Kestrel?"
+    assert prompt.condense("And its recall?", [FIRST]) == "And Kestrel's recall?"
 
 
 @pytest.mark.parametrize(
