@@ -14,11 +14,13 @@ from typing import Any
 
 from rag import _small_talk
 from rag._leaning import ABOUT, ALONE, NAME, READ, SHORT, named_so, names_in, needs, points
+from rag._record_questions import read_all
 from rag.lexical import tokens
 
 Turn = Mapping[str, Any] | str
 """An earlier question, alone, as {"question": ..., "answer": ...}, or as `Answer.to_dict` is."""
 
+LISTED = 1.0  # score of papers that are listed because they are what was asked for
 _TOLD = 4000  # characters of an answer whose words are heard
 _HEARD = 2  # turns whose words a question can speak of without pointing at them
 _FOLLOWED = 2  # follow-ups kept between the question that stands alone and the newest
@@ -60,12 +62,19 @@ def condense(question: str, history: Sequence[Turn]) -> str:
     named = _with_names(question, _talked_of(history) or _cited_last(history), before)
     if named != question and not points(named):
         return named
-    followed = _followed(history)
+    followed = _followed(_of_papers(history) or history)
     subjects = names_in(followed[0][:READ])
     known = len(subjects) == 1 and subjects[0] not in question and len(question) <= READ
     if known and (alone := named_so(named, subjects[0])):
         return alone
     return " ".join(part for part in [followed[0], *followed[1:][-_FOLLOWED:], named] if part)
+
+
+def _of_papers(history: Sequence[Turn]) -> list[Turn]:
+    """The turns that asked of papers, and not of the collection: "how many are there?"."""
+    read = read_all([question_of(turn) for turn in history])
+    asked = zip(history, read, strict=True)
+    return [turn for turn, of in asked if of is None or of.kind == "record"]
 
 
 def _followed(history: Sequence[Turn]) -> list[str]:
@@ -140,12 +149,21 @@ def _talked_of(history: Sequence[Turn]) -> list[str]:
 
 
 def _cited_last(history: Sequence[Turn]) -> list[str]:
-    """Names of the papers that the newest answer with footnotes cites, in their order."""
-    for turn in reversed(history):
-        notes = () if isinstance(turn, str) else turn.get("citations") or ()
-        if notes:
-            return list(dict.fromkeys(_name(note["title"]) for note in notes))
-    return []
+    """Names of the papers that the newest answer about any speaks of, in their order."""
+    found = next(filter(None, map(spoken_of, reversed(history))), {})
+    return [_name(title) for title in found]
+
+
+def spoken_of(turn: Turn) -> dict[str, str]:
+    """Title -> id, "" where it is not known, of the papers that an answer cites, or lists."""
+    if isinstance(turn, str):
+        return {}
+    notes = turn.get("citations") or ()
+    if not notes and (refusal := turn.get("refusal")):
+        named = refusal.get("paper_id")
+        near = turn.get("nearest") or ()
+        notes = [n for n in near if n["paper_id"] == named or (not named and n["score"] == LISTED)]
+    return {note["title"]: note.get("paper_id", "") for note in notes}
 
 
 def _name(title: str) -> str:

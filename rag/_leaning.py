@@ -24,7 +24,7 @@ _THINGS += r"tool|work|one)(?:e?s)?"
 # What says of a thing which one it is.
 _SAID_WHICH = (
     r"(?! (?:about|behind|by|called|for|from|in(?! more| detail)|named|of|on|that|to|which|who|"
-    r"whose|with)\b)"
+    r"whose|with)\b(?!\W*$))"
 )
 # "The first one", "is the second faster?" point; "the first president", "the last cup" do not.
 ALONE = (

@@ -21,6 +21,7 @@ from rag._collection import Collection
 from rag._follow_ups import asking
 from rag._ingesting import Filling, Reading, cursors, ingest_vectors, ingest_words
 from rag._leads import led
+from rag._records import Records
 from rag.backends import BACKENDS
 from rag.backends._offered import Offered, offered
 from rag.cite import cite, render
@@ -233,8 +234,8 @@ class Chatbot:
         except BackendError as error:
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error))))
             return
-        if told := _small_talk.reply(question):
-            yield Event("answer", draft.refuse(told))
+        if answer := self._aside(draft, history, wanted):
+            yield Event("answer", answer)
             return
         draft.standalone = asked = condensed(draft, asking(history), writer, chosen)
         settings, read = chosen.retrieval, collection.question(asked)
@@ -382,6 +383,21 @@ class Chatbot:
                 text=render(sentences), sentences=tuple(sentences), citations=tuple(citations)
             ),
         )
+
+    def _aside(
+        self, draft: Draft, history: Sequence[prompt.Turn], wanted: Filters | None
+    ) -> Answer | None:
+        """What no abstract is needed for: a reply to small talk, or what the records say."""
+        if reply := _small_talk.reply(draft.question):
+            return draft.refuse(reply)
+        collection = self._collection
+        records = Records(collection.library(), collection.index().lexical, wanted)
+        told = records.tell(draft.question, draft.standalone, history)
+        if told is None:
+            return None
+        draft.standalone = told.asked
+        refusal = told.refusal
+        return draft.answer(text=refusal.message, refusal=refusal, nearest=told.nearest)
 
     def _refusal(self, question: str, hits: list[Hit], filtered: bool) -> Refusal | None:
         if not hits:
