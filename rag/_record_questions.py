@@ -112,7 +112,8 @@ _AT = re.compile(
 )
 _ON = re.compile(
     r"(?:about|on(?! average)|concerning|regarding|that mention|mention(?:ing)?|"
-    r"(?:that )?deal(?:ing)? with|related to|hold(?:ing)?|contain(?:ing)?)(?: the)?(?: (?:words?|topics?|subject of))? ",
+    r"(?:that )?deal(?:ing)? with|related to|hold(?:ing)?|contain(?:ing)?)"
+    r"(?: the)?(?: (?:words?|topics?|subject of))? ",
     re.IGNORECASE,
 )
 _NO_NAME = re.compile(

@@ -104,27 +104,29 @@ class Records:
 
     def _rows(self, wanted: Wanted) -> tuple[Rows, list[str]] | None:
         """The papers wanted, and in words what they have in common; None where these are none."""
-        rows, words = self._library.rows(self._filters), list[str]()
+        parts, words, who = list[Rows](), list[str](), wanted.author
+        if self._filters:
+            parts.append(self._library.rows(self._filters))
         if wanted.years != (None, None):
-            rows = _both(rows, self._library.rows(Filters(year=wanted.years)))
+            parts.append(self._library.rows(Filters(year=wanted.years)))
             words.append(_span(*wanted.years))
-        if place := wanted.place:
-            at = self._at(place)
-            if at is None:
-                wanted = replace(wanted, author=wanted.author or place)
-            else:
-                rows = _both(rows, at)
-                words.append(f"in {place}")
-        if wanted.author:
-            by = self._by(wanted.author)
-            if by is None or (place and not len(by) and wanted.author == place):
+        if wanted.place:
+            at = self._at(wanted.place)
+            if at is not None:
+                parts.append(at)
+                words.append(f"in {wanted.place}")
+            else:  # "papers from Lee"
+                who = who or wanted.place
+        if who:
+            by = self._by(who, sure=not wanted.place)
+            if by is None:
                 return None
-            rows = _both(rows, by)
-            words.append(f"by {wanted.author}")
+            parts.append(by)
+            words.append(f"by {who}")
         if wanted.topic:
             held = self._index.holding(wanted.topic)
-            rows = _both(rows, self._numbers(held)) if self._filters or words else held
-        return rows, words
+            parts.append(self._numbers(held) if parts else held)
+        return reduce(_both, parts) if parts else self._library.rows(), words
 
     def _at(self, place: str) -> Rows | None:
         """The papers of a venue; None where none is called that."""
@@ -134,19 +136,24 @@ class Records:
         known = first and re.search(whole, first.venue or "", re.IGNORECASE)
         return rows if known else None
 
-    def _by(self, name: str) -> Rows | None:
-        """The papers of an author; None where that is no author, but a word of the abstracts."""
+    def _by(self, name: str, *, sure: bool) -> Rows | None:
+        """The papers of an author; None where that is no author, but a word of the abstracts.
+
+        `sure`: the question calls it an author.
+        """
         each = [self._library.written_by(one) for one in _AND.split(name)]
         rows, words = reduce(_both, each), tokens(name)
-        if len(rows) or (words and all(self._index.rarity(word) >= 1.0 for word in words)):
+        if len(rows) or (sure and words and all(self._index.rarity(word) >= 1.0 for word in words)):
             return rows
         return None
 
     def _numbers(self, held: Rows) -> Rows:
         """Row numbers of the library for those of the index."""
-        ids = {self._index.ids[row] for row in held}
         numbers, names = self._library.row_ids()
-        return numbers[[name in ids for name in names]]
+        if names == self._index.ids:
+            return np.asarray(numbers[held], np.int64)
+        ids = {self._index.ids[row] for row in held}
+        return np.asarray(numbers[[name in ids for name in names]], np.int64)
 
     def _extreme(self, wanted: Wanted, asked: str) -> Told | None:
         years = [int(year) for year in self._library.by_year() if year != "unknown"]

@@ -23,10 +23,15 @@ def by_name(rows: Iterable[tuple[int, str]], name: str) -> Iterator[int]:
     is not Leeds, "Y. Bengio" is Yoshua Bengio.
     """
     last, wanted = surname(name), _WORD.findall(fold(name))
+    whole = re.compile(rf"(?<![^\W\d_]){re.escape(last)}(?![^\W\d_])")
     for number, authors in rows:
-        people = (_WORD.findall(author) for author in authors.split("\n") if last in author)
-        if any(last in person and _bears(person, wanted) for person in people):
+        if whole.search(authors) and (len(wanted) == 1 or _one_bears(authors, whole, wanted)):
             yield number
+
+
+def _one_bears(authors: str, surname: re.Pattern[str], wanted: list[str]) -> bool:
+    people = (author for author in authors.split("\n") if surname.search(author))
+    return any(_bears(_WORD.findall(person), wanted) for person in people)
 
 
 def _bears(person: list[str], wanted: list[str]) -> bool:
