@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rag import _small_talk, prompt, refuse
 from rag._alignment import EmbedTokens
+from rag._leaning import says_what
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens
 from rag.errors import BackendError, BackendInterrupted, ConfigError
@@ -123,9 +124,10 @@ class Draft:
 
     def messages(self, hits: Sequence[Hit], writer: Backend, chosen: Settings) -> list[Message]:
         """What the backend is asked, within the window of its model."""
-        # Where names took the place of "the second one", the bare words choose no sentence.
+        # Neither bare words whose place a name took, nor "tell me more", choose a sentence.
         asked = _small_talk.after(self.question).strip()
-        newest = asked if self.standalone.endswith(asked) else self.standalone
+        kept = self.standalone.endswith(asked) and says_what(asked)
+        newest = asked if kept else self.standalone
         if not getattr(writer, "writes", True):
             return prompt.build(self.standalone, hits, newest)
         messages = prompt.fitted(self.standalone, hits, newest, writer, chosen.backend)

@@ -90,6 +90,9 @@ _WHOLE = re.compile(
     r"(?! (?:about|one)\b)",
     re.IGNORECASE,
 )
+_LED = re.compile(
+    rf"^\s*(?:and|but|or|so),? (?=(?:what|how|which|who|where|when|{_VERB}) )", re.IGNORECASE
+)
 _NAMED = re.compile(r"^\s*(?i:what|who|explain|define|describe)\b.*\b[A-Za-z]\w*[A-Z0-9]")
 _DEFINES = re.compile(r"^\W*(?:what|who) (?:is|are|was|were) (?!the\b)", re.IGNORECASE)
 # Stems that questions are made of, whatever they are about.
@@ -99,20 +102,26 @@ _FRAME = frozenset(
         much need often please really run something take thing think use want way work"""
     )
 )
-# Stems that any paper can be asked about: a question of nothing else is about the one before.
-_OF_ANY = frozenset(
+# Stems that ask for more of the same, in other words.
+_TELL = frozenset(
     tokens(
-        """abstract accuracy accurate advantages affiliation again aim assumptions author available
-        baselines benefits big brief caveats certain challenges cheap citations clarify code company
-        conclusion conference continue contribution cost dataset data detail details difference
-        disadvantages doi download downsides drawbacks easy elaborate evaluated evidence example
-        expensive experiments explain fast findings funding future github goal gpu hardware idea
-        implementation improve inference install institution journal large latency license
-        limitations limits link main measured memory metrics motivation number open pages parameters
-        performance point precision problem proof prove published purpose quick recall reference
-        repeat rephrase repository reproduce result runtime say scale score sentence sets short
-        shortcomings show simple size slow small source speed strengths summarize summary sure tell
-        terms tested throughput title trained training true university venue weaknesses words
+        """again brief certain clarify continue detail details elaborate example explain point proof
+        prove repeat rephrase say sentence short show simple summarize summary sure tell terms true
+        words"""
+    )
+)
+# Stems that any paper can be asked about: a question of nothing else is about the one before.
+_OF_ANY = _TELL | frozenset(
+    tokens(
+        """abstract accuracy accurate advantages affiliation aim assumptions author available
+        baselines benefits big caveats challenges cheap citations code company conclusion
+        conference contribution cost dataset data difference disadvantages doi download downsides
+        drawbacks easy evaluated evidence expensive experiments fast findings funding future github
+        goal gpu hardware idea implementation improve inference install institution journal large
+        latency license limitations limits link main measured memory metrics motivation number open
+        pages parameters performance precision problem published purpose quick recall reference
+        repository reproduce result runtime scale score sets shortcomings size slow small source
+        speed strengths tested throughput title trained training university venue weaknesses
         year"""
     )
 )
@@ -137,6 +146,11 @@ def needs(question: str, said: Set[str] = frozenset()) -> bool:
     if _OPENING.match(question) and _stands_alone(question):
         return False
     return _continues(question) or _speaks_of(question, words, said, vague=vague)
+
+
+def says_what(question: str) -> bool:
+    """Whether a question says what it asks for; "why?" and "tell me more" leave that open."""
+    return bool(set(tokens(question)) - _FRAME - _TELL)
 
 
 def _speaks_of(question: str, words: Set[str], said: Set[str], *, vague: bool) -> bool:
@@ -179,7 +193,7 @@ def named_so(question: str, name: str) -> str:
         first = min(found, key=lambda match: match.start())
         whose = f"{name}'s" if first[0].lower() == "its" else name
         named = f"{question[: first.start()]}{whose}{question[first.end() :]}"
-        return "" if points(named) else named
+        return "" if points(named) else _LED.sub("", named)
     asked = set(tokens(question)) - _FRAME
     if not (asked and asked <= _OF_ANY and _WHOLE.match(question)) or _POINTER.search(question):
         return ""

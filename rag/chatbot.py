@@ -242,7 +242,8 @@ class Chatbot:
         hits = collection.search(asked, read, settings.k, wanted, settings.mode)
         draft.clock.lap("retrieve")
         yield Event("retrieval", hits)
-        refusal = self._refusal(asked if tokens(question) else question, hits, bool(wanted))
+        sought = asked if any(map(str.isalnum, question)) else question
+        refusal = self._refusal(sought, hits, bool(wanted))
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from eval.datasets.questions import SAMPLE, load_questions
 from rag import prompt
 from rag._follow_ups import condense, leans
+from rag._leaning import says_what
 from rag._small_talk import after
 from rag.lexical import LexicalIndex
 from rag.types import Paper
@@ -177,3 +178,18 @@ def test_what_was_resolved_stays_resolved() -> None:
 
 def test_what_about_a_name_in_plain_letters() -> None:
     assert condense("What about Curator?", ["What is SPANN?"]) == "What is Curator?"
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("why?", False),
+        ("Tell me more", False),
+        ("Can you explain that in simple words?", False),
+        ("latency?", True),
+        ("On which data?", True),
+        ("How does DiskANN compare?", True),
+    ],
+)
+def test_what_leaves_open_what_it_asks_for(question: str, says: bool) -> None:
+    assert says_what(question) is says

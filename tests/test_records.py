@@ -157,7 +157,7 @@ def test_a_question_about_the_collection_leaves_the_topic(bot: Chatbot) -> None:
     turns = [{"question": "What is Heron?", "answer": "", "citations": [{"title": "Heron: Disk"}]}]
     turns.append(bot.ask("how many papers are there?", history=turns).to_dict())
     answer = bot.ask("And how large is it?", history=turns)
-    assert answer.standalone_question == "And how large is Heron?"
+    assert answer.standalone_question == "how large is Heron?"
 
 
 _CONTENT = """
