@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rag import _small_talk, prompt, refuse
 from rag._alignment import EmbedTokens
-from rag._leaning import says_what
+from rag._leaning import names_in, says_what
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens
 from rag.errors import BackendError, BackendInterrupted, ConfigError
@@ -124,10 +124,12 @@ class Draft:
 
     def messages(self, hits: Sequence[Hit], writer: Backend, chosen: Settings) -> list[Message]:
         """What the backend is asked, within the window of its model."""
-        # Neither bare words whose place a name took, nor "tell me more", choose a sentence.
+        # Neither bare words whose place a name took, nor "tell me more", choose a sentence; others
+        # choose one that speaks of what was asked about.
         asked = _small_talk.after(self.question).strip()
         kept = self.standalone.endswith(asked) and says_what(asked)
-        newest = asked if kept else self.standalone
+        about = names_in(self.standalone.removesuffix(asked)) if kept else []
+        newest = f"{about[0]}: {asked}" if len(about) == 1 else asked if kept else self.standalone
         if not getattr(writer, "writes", True):
             return prompt.build(self.standalone, hits, newest)
         messages = prompt.fitted(self.standalone, hits, newest, writer, chosen.backend)

@@ -35,7 +35,7 @@ _NTH = re.compile(
 _ALL = re.compile(
     r"(?P<one>\bwhich one\b)"
     r"|\b(?:(?:both|n?either)(?: of (?:them|these|those))?(?! \w+ n?(?:and|or)\b)"
-    r"|the two|them|they|these|those)\b"
+    r"|the two|all three|them|they|these|those)\b"
     r"(?: (?:papers|methods|works|studies|approaches)\b)?(?! (?:\w+ )?(?:and|that|who)\b)",
     re.IGNORECASE,
 )

@@ -36,7 +36,7 @@ ALONE = (
 )
 _POINTER = re.compile(
     r"\b(?:these|those|he|she|this(?! (?:century|month|week|year)\b)|the (?:former|latter))\b"
-    rf"|\bthe (?:first|second|third|fourth|fifth|last|other|same|two){ALONE}"
+    rf"|\bthe (?:first|second|third|fourth|fifth|last|other|same|two){ALONE}|\ball three\b"
     r"|^\W*(?:and )?(?:first|second|third|fourth|fifth|last)(?: one| paper)?\W*$"
     # "both A and B", "is there a method" and "a method that" lean on nothing.
     r"|\b(?:both|n?either)\b(?! \w+ n?(?:and|or)\b)"
@@ -99,15 +99,16 @@ _DEFINES = re.compile(r"^\W*(?:what|who) (?:is|are|was|were) (?!the\b)", re.IGNO
 _FRAME = frozenset(
     tokens(
         """actually anything come do else exactly get give go happen know let long make many mean
-        much need often please really run something take thing think use want way work"""
+        much need often one please question really run something take thing think use want way
+        work"""
     )
 )
 # Stems that ask for more of the same, in other words.
 _TELL = frozenset(
     tokens(
-        """again brief certain clarify continue detail details elaborate example explain point proof
-        prove repeat rephrase say sentence short show simple summarize summary sure tell terms true
-        words"""
+        """again brief certain clarify continue detail details don't elaborate example explain
+        follow point proof prove repeat rephrase say sentence short show simple summarize summary
+        sure tell terms true understand words"""
     )
 )
 # Stems that any paper can be asked about: a question of nothing else is about the one before.

@@ -76,6 +76,6 @@ def test_a_backend_that_quotes_is_asked_with_names_where_there_are_some() -> Non
     assert named[-1].question == "Lapwing?"
     whole = "Is Lapwing small? On what data?"
     alone = Draft("On what data?", whole, "scripted").messages([], writer, Settings())
-    assert alone[-1].question == "On what data?"
+    assert alone[-1].question == "Lapwing: On what data?"
     open_ = Draft("Why?", "Is Lapwing small? Why?", "scripted").messages([], writer, Settings())
     assert open_[-1].question == "Is Lapwing small? Why?"
