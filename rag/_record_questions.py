@@ -1,7 +1,8 @@
 """Questions that the records of the papers answer: who, when, where, which and how many.
 
 A question is read as one only if every word of it is accounted for: "which papers are from 2023?"
-is, "which papers from 2023 find links?" is a question about what abstracts say. Pure functions.
+is, "which papers from 2023 find links?" is a question about what abstracts say. Pure functions. In
+one file although it is long: the patterns and the few lines that read them make sense side by side.
 """
 
 from __future__ import annotations
@@ -38,22 +39,21 @@ class Wanted:
 
 
 _PAPERS = r"(?:papers?|articles?|publications?|works|studies|abstracts|preprints?|documents)"
-_OURS = (
-    r"(?:here|in here|(?:in|of|from) (?:the|this|your|my|our) "
-    r"(?:collection|library|data ?base|corpus|index|home))"
-)
+_HOME = r"(?:the|this|your|my|our) (?:collection|library|data ?base|corpus|index|home)"
+_OURS = rf"(?:here|in here|(?:in|of|from) {_HOME})"
 _POLITE = re.compile(
     r"(?:and|but|so|please|(?:can|could|would|will) you(?: please)?"
     r"|i(?:'d like| want| need| would like)(?: to)?(?: (?:see|know))?"
-    r"|do you know|tell me|let me know)[ ,]+",
+    r"|i(?:'m| am) (?:looking|searching) for|do you know|tell me|let me know)[ ,]+",
     re.IGNORECASE,
 )
 _SHOW = r"(?:list|show|give|name|find|get|display|print|see|enumerate)(?: me| us)?"
-_THE = r"(?: (?:all|every|any|some|other|of|the|these|those))*"
+_THE = r"(?: (?:all|every|any|some|other|of|the|these|those|an?))*"
 _HEADS: tuple[tuple[str, str], ...] = (
     (
         "count",
-        rf"(?:how many(?P<among> of (?:them|these|those))?|(?:what(?:'s| is) )?(?:the )?number of|"
+        r"(?:how many(?P<among> (?:of (?:them|these|those)|are|were))?|"
+        r"(?:what(?:'s| is) )?(?:the )?number of|"
         rf"(?:the )?count(?: of)?)(?(among)|{_THE} {_PAPERS})\b",
     ),
     (
@@ -70,10 +70,10 @@ _HEADS: tuple[tuple[str, str], ...] = (
     ),
     (
         "list",
-        r"(?P<among>which of (?:them|these|those))\b"
-        rf"|(?:(?:which|what)(?: (?:is|are|were))?|{_SHOW}|"
-        r"(?:are|is) there|(?:do|have) you (?:have|got)|all|any|anything|what|what else)?"
-        rf"{_THE} ?(?:{_PAPERS}|(?<=anything)|(?<=what is)|(?<=what is there))\b",
+        r"(?P<among>which(?: ones)? (?:of (?:them|these|those)|are|were))\b"
+        rf"|(?:(?:which|what)(?: (?:is|are|were))?|{_SHOW}|(?:are|is) there|"
+        r"(?:do|have) you (?:have|got)|all|any|an?|the|what else)?"
+        rf"{_THE} ?(?:{_PAPERS}|(?:any|some)thing|(?<=what is)|(?<=what is there))\b",
     ),
 )
 _YEAR = r"((?:1[89]|20)\d\d)"
@@ -94,9 +94,9 @@ _IN = re.compile(
     rf"{_FROM}(?:(?:from|in|of|for|during)(?: the)?(?: year)? )?{_YEAR}", re.IGNORECASE
 )
 _FILL = re.compile(
-    rf"(?:{_OURS}|that|which|are|is|were|was|do|does|did|have|has|been|there|you|we|i|in total|"
-    r"total|altogether|overall|all|currently|now|exactly|got|know(?: of)?|stored?|exist|and|also|"
-    r"available|published|written|please)(?![\w'-])",
+    rf"(?:{_OURS}|{_HOME}|that|which|are|is|were|was|do|does|did|have|has|been|there|you|we|i|"
+    r"in total|total|altogether|overall|all|currently|now|exactly|got|know(?: of)?|stored?|exist|"
+    r"contains?|holds?|includes?|and|also|available|published|written|please)(?![\w'-])",
     re.IGNORECASE,
 )
 _SPACE = re.compile(" ")
@@ -122,8 +122,8 @@ _NO_NAME = re.compile(
     re.IGNORECASE,
 )
 _WROTE = re.compile(
-    rf"(?:what|which {_PAPERS}|what {_PAPERS})(?: else)? (?:did|has|have|does|were|was) "
-    r"(?P<who>[^\s,]+(?: [^\s,]+){0,3}?) "
+    rf"(?:what|(?:which|what|(?P<many>how many)) {_PAPERS})(?: else)? "
+    r"(?:did|has|have|does|were|was) (?P<who>[^\s,]+(?: [^\s,]+){0,3}?) "
     r"(?:writt?en?|wrote|author(?:ed)?|publish(?:ed)?|co-?author(?:ed)?)(?P<rest>(?: .*)?)"
     rf"|(?:did|has|have) (?P<one>[^\s,]+(?: [^\s,]+){{0,3}}?) (?:written?|published?) "
     rf"(?:any(?:thing)?|some|one)(?: of (?:these|those|the))?(?: {_PAPERS})?(?P<more>(?: .*)?)",
@@ -141,10 +141,15 @@ _RECORD = tuple(
             "authors",
             rf"(?:who|by whom) (?:wrote|(?:co-?)?authored|(?:was|were) {_CALLED} written by)",
         ),
-        ("authors", rf"who (?:wrote|(?:co-?)?authored|has written|published)(?: {_CALLED})?"),
         (
             "authors",
-            rf"(?:(?:who|what) (?:is|are|was|were) |{_SHOW} )?(?:the )?(?:names? of )?(?:the )?"
+            r"(?:who|which authors?) (?:wrote|(?:co-?)?authored|has written|published)"
+            rf"(?: {_CALLED})?",
+        ),
+        (
+            "authors",
+            rf"(?:(?:who|what)(?:'s| is| are| was| were) |{_SHOW} )?"
+            r"(?:the )?(?:names? of )?(?:the )?"
             rf"(?:first |last |lead |main )?(?:authors?|writers?)(?: (?:of|for|behind) {_CALLED})?",
         ),
         (
@@ -162,7 +167,7 @@ _RECORD = tuple(
         ),
         (
             "year",
-            rf"(?:what(?:'s| is) )?the (?:publication )?(?:year|date)"
+            rf"(?:what(?:'s| is) )?(?:the )?(?:publication )?(?:year|date)"
             rf"(?: of publication)?(?: (?:of|for) {_CALLED})?",
         ),
         (
@@ -295,7 +300,7 @@ def _wrote(text: str) -> Wanted | None:
     rest, name = match["rest"] or match["more"] or "", match["who"] or match["one"]
     if _NO_NAME.match(name):
         return None
-    return _conditions(rest, Wanted("list", author=name))
+    return _conditions(rest, Wanted("count" if match["many"] else "list", author=name))
 
 
 def _record(text: str) -> Wanted | None:
@@ -305,6 +310,7 @@ def _record(text: str) -> Wanted | None:
             of = groups.get("of") or groups.get("it") or ""
             named = (groups.get("field") or "").lower().split(" ")[-1].rstrip("s")
             of = "" if _IT.fullmatch(of) else _CALLS.sub("", of).strip(" \"'“”")
+            of = re.sub(r"^the (.+) (?:paper|article)$", r"\1", of, flags=re.IGNORECASE)
             if re.match(r"(?:about|on|in|for) ", of, re.IGNORECASE):  # who wrote about it?
                 return None
             return Wanted("record", field=field or _FIELDS[named], of=of)  # type: ignore[arg-type]

@@ -82,7 +82,8 @@ class Records:
         text = " ".join(_says(paper, wanted.field) for paper in shown)
         if len(shown) > 1:
             return Told(Refusal("not_stated", text), _listed(shown), asked)
-        link = f" {shown[0].url}" if shown[0].url else ""
+        may = "" if _known(shown[0], wanted.field) else " The paper itself may:"
+        link = f"{may} {shown[0].url}" if shown[0].url else ""
         return Told(Refusal("not_stated", text + link, shown[0].id), _listed(shown), asked)
 
     def _papers(self, ids: Sequence[str]) -> list[Paper]:
@@ -210,7 +211,11 @@ class Records:
             "venue": bool(wanted.place),
             "authors": bool(wanted.author),
         }
-        parts = [f"{lacking[k]:,} without {k}" for k, here in asked.items() if here and lacking[k]]
+        missing = {k: lacking[k] for k, here in asked.items() if here and lacking[k]}
+        for name, count in missing.items():
+            if count == self._library.count():
+                return f" No paper here has its {name} on record."
+        parts = [f"{count:,} without {name}" for name, count in missing.items()]
         return f" ({', '.join(parts)} on record.)" if parts else ""
 
     def _shown(self, rows: Rows) -> tuple[Nearest, ...]:
@@ -227,16 +232,19 @@ def _listed(papers: Sequence[Paper]) -> tuple[Nearest, ...]:
 
 def _says(paper: Paper, field: str) -> str:
     """What a record says of one thing, in a sentence."""
-    title = paper.title.rstrip(".")
-    said = {
+    title, known = paper.title.rstrip("."), _known(paper, field)
+    if known:
+        return f'By its record, "{title}" {known}.'
+    return f'"{title}" is in the collection, but its record does not say that.'
+
+
+def _known(paper: Paper, field: str) -> str:
+    return {
         "authors": f"is by {', '.join(paper.authors)}" if paper.authors else "",
         "year": f"is from {paper.year}" if paper.year else "",
         "venue": f"came out in {paper.venue.rstrip('.')}" if paper.venue else "",
         "doi": f"has the DOI {paper.doi}" if paper.doi else "",
     }[field]
-    if said:
-        return f'By its record, "{title}" {said}.'
-    return f'"{title}" is in the collection, but its record does not say that.'
 
 
 def _head(title: str) -> set[str]:
