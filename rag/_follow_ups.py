@@ -13,7 +13,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag import _small_talk
-from rag._leaning import ABOUT, ALONE, NAME, READ, SHORT, named_so, names_in, needs, points
+from rag._leaning import (
+    ABOUT,
+    ALONE,
+    NAME,
+    READ,
+    SHORT,
+    named_so,
+    names_in,
+    needs,
+    points,
+    says_what,
+)
 from rag._record_questions import read_all
 from rag.lexical import tokens
 
@@ -31,6 +42,9 @@ _NTH = re.compile(
     rf"(?:\bthe |^\W*(?:and )?)({'|'.join(_ORDINALS)}|last|former|latter|other)\b{ALONE}"
     r"(?: (?:one|paper|method|work|study)\b)?",
     re.IGNORECASE,
+)
+_SOME = re.compile(
+    r"\bthe (first|last) (two|three)(?: (?:papers|methods|works|studies|ones))?\b", re.IGNORECASE
 )
 _ALL = re.compile(
     r"(?P<one>\bwhich one\b)"
@@ -55,19 +69,20 @@ def condense(question: str, history: Sequence[Turn]) -> str:
     question, history = _small_talk.after(question).strip(), asking(history)
     if not history or _small_talk.reply(question) or not leans(question, history):
         return question
+    followed = _followed(_of_papers(history) or history)
+    for earlier in reversed(followed):
+        if moved := _asked_of_another(question, earlier):
+            return moved
     before = question_of(history[-1])
-    moved = _asked_of_another(question, before)
-    if moved:
-        return moved
     named = _with_names(question, _talked_of(history) or _cited_last(history), before)
     if named != question and not points(named):
         return named
-    followed = _followed(_of_papers(history) or history)
     subjects = names_in(followed[0][:READ])
     known = len(subjects) == 1 and subjects[0] not in question and len(question) <= READ
     if known and (alone := named_so(named, subjects[0])):
         return alone
-    return " ".join(part for part in [followed[0], *followed[1:][-_FOLLOWED:], named] if part)
+    said = [earlier for earlier in followed[1:] if says_what(earlier)][-_FOLLOWED:]
+    return " ".join(part for part in [followed[0], *said, named] if part)
 
 
 def _of_papers(history: Sequence[Turn]) -> list[Turn]:
@@ -125,11 +140,18 @@ def _asked_of_another(question: str, before: str) -> str:
 def _with_names(question: str, titles: Sequence[str], before: str) -> str:
     """The question with what points at papers cited last replaced by their names."""
     if len(titles) > 1:
+        question = _SOME.sub(lambda m: _some(m[1], m[2], titles), question)
         every = " and ".join(titles[:_TALKED_OF])
         question = _ALL.sub(lambda m: f"which of {every}" if m["one"] else every, question, count=1)
     if titles:
         question = _NTH.sub(lambda m: _nth(m[1].lower(), titles, before) or m[0], question)
     return question
+
+
+def _some(end: str, count: str, titles: Sequence[str]) -> str:
+    """'The first two' of these papers by their names."""
+    number = {"two": 2, "three": 3}[count.lower()]
+    return " and ".join(titles[:number] if end.lower() == "first" else titles[-number:])
 
 
 def _nth(word: str, titles: Sequence[str], before: str) -> str:

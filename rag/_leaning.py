@@ -36,7 +36,8 @@ ALONE = (
 )
 _POINTER = re.compile(
     r"\b(?:these|those|he|she|this(?! (?:century|month|week|year)\b)|the (?:former|latter))\b"
-    rf"|\bthe (?:first|second|third|fourth|fifth|last|other|same|two){ALONE}|\ball three\b"
+    rf"|\bthe (?:first|second|third|fourth|fifth|last|other|same|two){ALONE}"
+    r"|\ball three\b|\bthe (?:first|last) (?:two|three)\b"
     r"|^\W*(?:and )?(?:first|second|third|fourth|fifth|last)(?: one| paper)?\W*$"
     # "both A and B", "is there a method" and "a method that" lean on nothing.
     r"|\b(?:both|n?either)\b(?! \w+ n?(?:and|or)\b)"
@@ -141,12 +142,12 @@ def needs(question: str, said: Set[str] = frozenset()) -> bool:
     """Whether a question leans on what was said, of which `said` are the stems."""
     question = question[:READ]
     words = set(tokens(question)) - _FRAME
-    vague = bool(_EXPLETIVE.search(question))
+    vague = _EXPLETIVE.search(question)
     if words <= _OF_ANY or points(question) or _NO_SECOND.search(question):
         return True
     if _OPENING.match(question) and _stands_alone(question):
         return False
-    return _continues(question) or _speaks_of(question, words, said, vague=vague)
+    return _continues(question) or _speaks_of(question, words, said, vague)
 
 
 def says_what(question: str) -> bool:
@@ -154,11 +155,11 @@ def says_what(question: str) -> bool:
     return bool(set(tokens(question)) - _FRAME - _TELL)
 
 
-def _speaks_of(question: str, words: Set[str], said: Set[str], *, vague: bool) -> bool:
-    """Whether a question that could stand alone is about what was said; `vague`: of an "it"."""
+def _speaks_of(question: str, words: Set[str], said: Set[str], vague: re.Match[str] | None) -> bool:
+    """Whether a question that could stand alone is about what was said; `vague`: "is it ... to"."""
     known = words & (said | _OF_ANY)
     if vague:
-        return 2 * len(known) >= len(words)
+        return 2 * len(known) >= len(words - set(tokens(vague[0])))
     if _OPENING.match(question):
         return bool(known)
     if len(question.split()) >= SHORT or _NAMED.search(question) or _DEFINES.match(question):
