@@ -196,7 +196,7 @@ _FIELDS: dict[str, Field] = {
 }  # fmt: skip
 _IT = re.compile(
     r"(?:it|its|this|that|them|they|these|those|this one|that one|(?:the|this|that|these|those) "
-    rf"(?:{_PAPERS}|work|study))",
+    rf"(?:{_PAPERS}|work|study|trial|method|model|system|tool|benchmark|data ?set))",
     re.IGNORECASE,
 )
 _CALLS = re.compile(

@@ -144,6 +144,7 @@ class Records:
         """
         each = [self._library.written_by(one) for one in _AND.split(name)]
         rows, words = reduce(_both, each), tokens(name)
+        sure = sure and (name[:1].isupper() or " " not in name)  # "works by gradient descent"
         if len(rows) or (sure and words and all(self._index.rarity(word) >= 1.0 for word in words)):
             return rows
         return None

@@ -201,8 +201,10 @@ class Chatbot:
         """Answer with a footnote to every sentence, or refuse and say why.
 
         `history` holds the earlier turns of a conversation; `backend`, `model` and `policy` take
-        the place of the settings for this call. Raises IndexFailure, EmbeddingError or
-        ConfigError; a backend that fails gives a refusal of kind "backend_failed".
+        the place of the settings for this call. What the records answer ("papers by Lee", "who
+        wrote it?") has no sentence to cite: it is the message of a refusal, with the papers as the
+        nearest. Raises IndexFailure, EmbeddingError or ConfigError; a backend that fails gives a
+        refusal of kind "backend_failed".
         """
         chosen = {"backend": backend, "model": model, "policy": policy}
         for event in self.stream(question, filters, history, **chosen):  # type: ignore[arg-type]

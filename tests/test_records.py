@@ -200,6 +200,11 @@ what did the participants write?
 how many articles were reviewed?
 what works better?
 papers by Retrieval
+which works by gradient descent?
+where was the trial published?
+who published the benchmark?
+which conference is best?
+what year is it?
 in which year was the war?
 when did the participants come out?
 where is the data published?
