@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from rag import prompt, refuse
+from rag import _small_talk, prompt, refuse
 from rag._alignment import EmbedTokens
+from rag._leaning import names_in, says_what
 from rag._reader import Reader
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens
@@ -82,7 +83,7 @@ def condensed(
     """The question in words that stand alone: the model's, where there is one to ask."""
     by_rules = draft.standalone
     writes = getattr(writer, "writes", True) and settings.answer.condense == "auto"
-    if not (history and writes and prompt.leans(draft.question)):
+    if not (history and writes and prompt.leans(draft.question, history)):
         return by_rules
     try:
         asked = prompt.condensing(draft.question, history, writer, settings.backend)
@@ -129,9 +130,12 @@ class Draft:
 
     def messages(self, hits: Sequence[Hit], writer: Backend, chosen: Settings) -> list[Message]:
         """What the backend is asked, within the window of its model."""
-        # Where names took the place of "the second one", the bare words choose no sentence.
-        kept = self.standalone.endswith(self.question.strip())
-        newest = self.question if kept else self.standalone
+        # Neither bare words whose place a name took, nor "tell me more", choose a sentence; others
+        # choose one that speaks of what was asked about.
+        asked = _small_talk.after(self.question).strip()
+        kept = self.standalone.endswith(asked) and says_what(asked)
+        about = names_in(self.standalone.removesuffix(asked)) if kept else []
+        newest = f"{about[0]}: {asked}" if len(about) == 1 else asked if kept else self.standalone
         if not getattr(writer, "writes", True):
             return prompt.build(self.standalone, hits, newest)
         messages = prompt.fitted(self.standalone, hits, newest, writer, chosen.backend)

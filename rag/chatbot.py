@@ -15,12 +15,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from rag import llama, prompt, refuse
+from rag import _small_talk, llama, prompt, refuse
 from rag._answering import Clock, Draft, checked_filters, chosen_papers, condensed, disk_by_part
 from rag._collection import Collection
+from rag._follow_ups import asking
 from rag._ingesting import Filling, Reading, cursors, ingest_vectors, ingest_words
 from rag._kinds import kinds as kinds_of
 from rag._leads import led
+from rag._records import Records
 from rag.backends import BACKENDS
 from rag.backends._offered import Offered, offered
 from rag.cite import cite, render
@@ -200,8 +202,10 @@ class Chatbot:
         """Answer with a footnote to every sentence, or refuse and say why.
 
         `history` holds the earlier turns of a conversation; `backend`, `model` and `policy` take
-        the place of the settings for this call. Raises IndexFailure, EmbeddingError or
-        ConfigError; a backend that fails gives a refusal of kind "backend_failed".
+        the place of the settings for this call. What the records answer ("papers by Lee", "who
+        wrote it?") has no sentence to cite: it is the message of a refusal, with the papers as the
+        nearest. Raises IndexFailure, EmbeddingError or ConfigError; a backend that fails gives a
+        refusal of kind "backend_failed".
         """
         chosen = {"backend": backend, "model": model, "policy": policy}
         for event in self.stream(question, filters, history, **chosen):  # type: ignore[arg-type]
@@ -233,7 +237,10 @@ class Chatbot:
         except BackendError as error:
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error))))
             return
-        draft.standalone = asked = condensed(draft, history, writer, chosen)
+        if answer := self._aside(draft, history, wanted):
+            yield Event("answer", answer)
+            return
+        draft.standalone = asked = condensed(draft, asking(history), writer, chosen)
         settings, read = chosen.retrieval, collection.question(asked)
         lap = draft.clock.lap
         hits = collection.search(
@@ -241,7 +248,8 @@ class Chatbot:
         )
         lap("rank")
         yield Event("retrieval", hits)
-        refusal = self._refusal(asked if tokens(question) else question, hits, bool(wanted))
+        sought = asked if any(map(str.isalnum, question)) else question
+        refusal = self._refusal(sought, hits, bool(wanted))
         if refusal:
             yield Event("answer", draft.refuse(refusal, hits))
             return
@@ -383,6 +391,21 @@ class Chatbot:
                 text=render(sentences), sentences=tuple(sentences), citations=tuple(citations)
             ),
         )
+
+    def _aside(
+        self, draft: Draft, history: Sequence[prompt.Turn], wanted: Filters | None
+    ) -> Answer | None:
+        """What no abstract is needed for: a reply to small talk, or what the records say."""
+        if reply := _small_talk.reply(draft.question):
+            return draft.refuse(reply)
+        collection = self._collection
+        records = Records(collection.library(), collection.index().lexical, wanted)
+        told = records.tell(draft.question, draft.standalone, history)
+        if told is None:
+            return None
+        draft.standalone = told.asked
+        refusal = told.refusal
+        return draft.answer(text=refusal.message, refusal=refusal, nearest=told.nearest)
 
     def _refusal(self, question: str, hits: list[Hit], filtered: bool) -> Refusal | None:
         if not hits:

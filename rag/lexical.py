@@ -177,6 +177,18 @@ class LexicalIndex:
         order = np.lexsort((found, -scores[found]))
         return np.asarray(found[order][: max(k, 0)], np.int64)
 
+    def holding(self, text: str) -> Ints:
+        """Row numbers of the texts that hold every word of `text`, rising."""
+        words = set(tokens(text))
+        if not words or self._bm25 is None or not words <= self._vocabulary.keys():
+            return np.zeros(0, np.int64)
+        pointers, rows = self._bm25.scores["indptr"], self._bm25.scores["indices"]
+        places = [self._vocabulary[word] for word in words]
+        held = np.bincount(
+            np.concatenate([rows[pointers[place] : pointers[place + 1]] for place in places])
+        )
+        return np.flatnonzero(held == len(places)).astype(np.int64)
+
     def row(self, name: str) -> int | None:
         """The row number of an id; None where it is not here."""
         if self._row_of is None:

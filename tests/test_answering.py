@@ -74,5 +74,8 @@ def test_a_backend_that_quotes_is_asked_with_names_where_there_are_some() -> Non
     writer = ScriptedBackend("So [1].")
     named = Draft("The second one?", "Lapwing?", "scripted").messages([], writer, Settings())
     assert named[-1].question == "Lapwing?"
-    alone = Draft("Why?", "Is Lapwing small? Why?", "scripted").messages([], writer, Settings())
-    assert alone[-1].question == "Why?"
+    whole = "Is Lapwing small? On what data?"
+    alone = Draft("On what data?", whole, "scripted").messages([], writer, Settings())
+    assert alone[-1].question == "Lapwing: On what data?"
+    open_ = Draft("Why?", "Is Lapwing small? Why?", "scripted").messages([], writer, Settings())
+    assert open_[-1].question == "Is Lapwing small? Why?"

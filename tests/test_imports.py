@@ -68,7 +68,16 @@ _TABLE: dict[str, set[str]] = {
     "rag._ground_nli": {"rag.config", "rag.ground"},
     "rag.rank": {"rag.lexical", "rag.chunking"},
     "rag._echoes": {"rag.chunking", "rag.lexical"},
-    "rag._follow_ups": {"rag.lexical"},
+    "rag._follow_ups": {
+        "rag._leaning",
+        "rag._record_questions",
+        "rag._small_talk",
+        "rag.lexical",
+    },
+    "rag._record_questions": set(),
+    "rag._records": {"rag._follow_ups", "rag._record_questions", "rag.lexical", "rag.library"},
+    "rag._leaning": {"rag.lexical"},
+    "rag._small_talk": set(),
     "rag.prompt": {"rag._follow_ups", "rag.lexical"},
 }
 # The commands that start what sits on top, and import it when they run.

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag import prompt
+from rag._small_talk import after
 from rag.config import BackendSettings
 from rag.errors import ConfigError
 from rag.types import Chunk, Hit, Paper
@@ -80,8 +81,6 @@ def test_the_hash_follows_the_words(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "question",
     [
-        "How fast is it?",
-        "And its recall?",
         "What about recall?",
         "Do they publish their code?",
         "Is that faster than a flat index?",
@@ -95,6 +94,11 @@ def test_the_hash_follows_the_words(tmp_path, monkeypatch):
 )
 def test_a_follow_up_gets_the_question_before_it(question):
     assert prompt.condense(question, [FIRST]) == f"{FIRST} {question}"
+
+
+def test_it_is_what_the_question_before_names():
+    assert prompt.condense("How fast is it?", [FIRST]) == "How fast is Kestrel?"
+    assert prompt.condense("And its recall?", [FIRST]) == "And Kestrel's recall?"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_a_long_chain_keeps_its_subject_and_its_end_and_stays_short():
 
 @given(st.text(), st.lists(st.text() | st.fixed_dictionaries({"question": st.text()}), max_size=5))
 def test_what_was_asked_is_always_kept_at_the_end(question, history):
-    assert prompt.condense(question, history).endswith(question.strip())
+    assert prompt.condense(question, history).endswith(after(question).strip())
 
 
 # --- papers cited last

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from rag.errors import LibraryError
 from rag.library._check import Salvaged, check, mend, salvage
 from rag.library._identity import normalised_title, paper_id
+from rag.library._people import by_name, surname
 from rag.library._rows import (
     COLUMNS,
     FOLDING,
@@ -258,6 +259,20 @@ class Library:
                 self._remembered.clear()
             self._remembered[key] = self._scan(key[0], accents=not key[2])
         return self._remembered[key]
+
+    def written_by(self, name: str) -> NDArray[np.int64]:
+        """Row numbers of the papers by an author of this name, rising; initials will do."""
+        if not (word := surname(name)):
+            return np.zeros(0, np.int64)
+        query = "SELECT number, authors FROM facets WHERE instr(authors, ?) ORDER BY number"
+        return np.array(list(by_name(self._read(query, (word,)), name)), np.int64)
+
+    def lacking(self) -> dict[str, int]:
+        """How many papers have no "year", no "venue" and no "authors" in their records."""
+        query = "SELECT total(year IS NULL), total(venue IS NULL), total(authors = '') FROM facets"
+        return dict(
+            zip(("year", "venue", "authors"), map(int, next(self._read(query))), strict=True)
+        )
 
     def row_ids(self) -> tuple[NDArray[np.int64], list[str]]:
         """Row numbers and ids of all papers, in the order of `papers`."""
