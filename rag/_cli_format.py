@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rag.types import LISTED
+
 if TYPE_CHECKING:
     from rag.types import Answer, Citation, Hit, Sentence
 
@@ -84,8 +86,13 @@ def _refusal(answer: Answer, width: int) -> str:
     message = answer.refusal.message if answer.refusal else ""
     if not answer.nearest:
         return _paragraphs(message, width)
-    nearest = (f"  {n.score:.2f}  {one_line(n.title)}  {n.paper_id}" for n in answer.nearest)
-    return "\n".join([_paragraphs(message, width), "", "Nearest papers:", *nearest])
+    listed = all(n.score == LISTED for n in answer.nearest)
+    title = "Papers:" if listed else "Nearest papers:"
+    nearest = (
+        f"  {'' if listed else f'{n.score:.2f}  '}{one_line(n.title)}  {n.paper_id}"
+        for n in answer.nearest
+    )
+    return "\n".join([_paragraphs(message, width), "", title, *nearest])
 
 
 def _flagged(text: str, sentences: Sequence[Sentence]) -> str:

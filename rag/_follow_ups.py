@@ -27,11 +27,11 @@ from rag._leaning import (
 )
 from rag._record_questions import read_all
 from rag.lexical import tokens
+from rag.types import LISTED
 
 Turn = Mapping[str, Any] | str
 """An earlier question, alone, as {"question": ..., "answer": ...}, or as `Answer.to_dict` is."""
 
-LISTED = 1.0  # score of papers that are listed because they are what was asked for
 _TOLD = 4000  # characters of an answer whose words are heard
 _HEARD = 2  # turns whose words a question can speak of without pointing at them
 _FOLLOWED = 2  # follow-ups kept between the question that stands alone and the newest

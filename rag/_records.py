@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import _record_questions
-from rag._follow_ups import LISTED, Turn, asking, question_of, spoken_of
+from rag._follow_ups import Turn, asking, question_of, spoken_of
 from rag._record_questions import Wanted
 from rag.lexical import LexicalIndex, tokens
 from rag.library import Library
-from rag.types import Filters, Nearest, Paper, Refusal
+from rag.types import LISTED, Filters, Nearest, Paper, Refusal
 
 Rows = NDArray[np.int64]
 

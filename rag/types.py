@@ -186,6 +186,10 @@ class Refusal:
         return {k: v for k, v in asdict(self).items() if v is not None}
 
 
+LISTED = 1.0
+"""The score of a paper that is listed because it is what was asked for, as "papers by Lee"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nearest:
     """A paper that was close, for a reader whose question was refused."""

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag.errors import ConfigError
-from rag.types import Answer, Event
+from rag.types import LISTED, Answer, Event
 from ui.api import ERRORS, owner_of
 from ui.failures import EXPECTED, body_of
 from ui.service import Asked, Service
@@ -107,7 +107,8 @@ def spoken(answer: Answer) -> str:
     if notes:
         parts.append("\n\n".join(notes))
     if nearest:
-        parts.append("\n".join(["Nearest papers:", *nearest]))
+        listed = all(paper.score == LISTED for paper in answer.nearest)
+        parts.append("\n".join(["Papers:" if listed else "Nearest papers:", *nearest]))
     return "\n\n".join(parts)
 
 

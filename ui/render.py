@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import nh3
 
-from rag.types import Hit, Paper
+from rag import _small_talk
+from rag.types import LISTED, Hit, Paper
 
 # Controls, and the signs that turn the direction of text around.
 _INVISIBLE = re.compile(
@@ -212,14 +213,21 @@ def _footnote(number: int, citation: Mapping[str, Any], key: str) -> str:
 
 
 def _refusal(answer: Turn, papers: Papers, key: str) -> str:
-    refusal = answer["refusal"]
-    head = _REFUSED.get(refusal["kind"], "No answer")
+    refusal, listed = answer["refusal"], _are_listed(answer)
     near = [
         f"<li>{_near(n, papers.get(n['paper_id']), f'near-{key}-{i}')}</li>"
         for i, n in enumerate(answer["nearest"])
     ]
-    nearest = f"<h4>Nearest papers</h4><ul>{''.join(near)}</ul>" if near else ""
-    return f'<div class="refusal"><h4>∅ {head}</h4><p>{text(refusal["message"])}</p>{nearest}</div>'
+    title = "Papers" if listed else "Nearest papers"
+    nearest = f"<h4>{title}</h4><ul>{''.join(near)}</ul>" if near else ""
+    head = "By their records" if listed else f"∅ {_REFUSED.get(refusal['kind'], 'No answer')}"
+    heading = "" if _small_talk.reply(answer["question"]) else f"<h4>{head}</h4>"
+    return f'<div class="refusal">{heading}<p>{text(refusal["message"])}</p>{nearest}</div>'
+
+
+def _are_listed(answer: Turn) -> bool:
+    """Whether the papers below are what was asked for, not what came near."""
+    return bool(answer["nearest"]) and all(n["score"] == LISTED for n in answer["nearest"])
 
 
 def _score(value: float) -> str:
@@ -229,7 +237,7 @@ def _score(value: float) -> str:
 def _near(nearest: Mapping[str, Any], paper: Paper | None, key: str) -> str:
     if paper is None:
         return text(nearest["title"])
-    return card(paper, None, key, _score(nearest["score"]))
+    return card(paper, None, key, "" if nearest["score"] == LISTED else _score(nearest["score"]))
 
 
 def _source(citation: Mapping[str, Any], paper: Paper | None, key: str) -> str:
