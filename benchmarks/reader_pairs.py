@@ -22,8 +22,9 @@ from calibrate_grounding import Example
 
 from rag import Chatbot
 from rag._reader import under
+from rag._sentences import best_sentences
 from rag.chunking import sentences
-from rag.ground import Match, passage
+from rag.ground import Match
 from rag.lexical import STOP_WORDS, LexicalIndex, tokens
 from rag.types import Hit
 
@@ -34,7 +35,7 @@ COLLECTIONS = {
     "sample": ("sample:", ("sample_questions.jsonl", "harder_questions.jsonl")),
     "scifact": ("scifact/corpus.jsonl.gz", ("scifact_questions.jsonl",)),
 }
-CANDIDATES = (5, 3, 3)  # sentences of the first hits whose reading is written down
+PAPERS = 3  # whose sentences are paired with a question
 MANY = ("multi", "which_paper", "list")  # types of questions that ask for several papers
 DEPTH = 8  # hits of a question
 EVERY_ARXIV = 12  # of so many abstracts one is read
@@ -251,9 +252,9 @@ class Questions:
 
 
 def claims(examples: Sequence[Example], found: Sequence[Match]) -> list[Pair]:
-    """What people labelled, against the sentences that a grounder reads."""
+    """What people labelled, against the sentence that a grounder finds."""
     return [
-        Pair(e.claim, passage(e.evidence, m.near), LABELS[e.label], "statement", e.source)
+        Pair(e.claim, e.evidence[m.best], LABELS[e.label], "statement", e.source)
         for e, m in zip(examples, found, strict=True)
     ]
 
@@ -265,7 +266,7 @@ def asked(question: dict, hits: Sequence[Hit], fits: Sequence[np.ndarray]) -> It
     """
     text, group = question["question"], question["id"]
     facts = [fact for group in question.get("key_facts", []) for fact in group]
-    for rank, (hit, fit, _) in enumerate(zip(hits, fits, CANDIDATES, strict=False)):
+    for rank, (hit, fit) in enumerate(zip(hits[:PAPERS], fits, strict=False)):
         said = sentences(hit.paper.abstract)
         first = list(np.argsort(-fit)[: 2 if rank == 0 else 1])
         right = hit.paper.title in question.get("gold_titles", [])
@@ -307,12 +308,10 @@ def found_questions(data: Path, work: Path) -> list[Found]:
 
 
 def candidates(found: Found) -> Iterator[Pair]:
-    """What may be read for a question when it is asked."""
-    for hit, fit, most in zip(found.hits, found.fits, CANDIDATES, strict=False):
-        said = sentences(hit.paper.abstract)
-        for i in np.argsort(-fit)[:most]:
-            text = under(hit.paper.title, said[i])
-            yield Pair(found.question["question"], text, 0, "question", found.question["id"])
+    """What is read for a question when it is asked."""
+    text, title = found.question["question"], found.hits[0].paper.title
+    for passage in best_sentences(found.hits[0].paper, found.fits[0]):
+        yield Pair(text, under(title, passage), 0, "question", found.question["id"])
 
 
 def best(text: str, said: Sequence[str], count: int = READ) -> str:

@@ -63,12 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", default="sample:", help="papers to ingest instead")
     parser.add_argument("--questions", default=str(QUESTIONS), help="a JSONL of questions")
+    parser.add_argument("--home", help="one that holds them already; made anew without")
     parser.add_argument("--out", help="write one line of JSON a question")
     args = parser.parse_args()
     lines = Path(args.questions).read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line) for line in lines]
-    with tempfile.TemporaryDirectory() as home, Chatbot.open(home) as bot:
-        print(bot.ingest(args.source))
+    with tempfile.TemporaryDirectory() as made, Chatbot.open(args.home or made) as bot:
+        if not bot.info()["papers"]:
+            print(bot.ingest(args.source))
         start = time.perf_counter()
         results = [judge(bot, question) for question in questions]
         took = time.perf_counter() - start

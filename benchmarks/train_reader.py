@@ -45,7 +45,7 @@ from rag.embedding import SentenceTransformersEmbedder
 ROOT = Path(__file__).resolve().parent.parent
 MADE_STATEMENTS, MADE_QUESTIONS = 24_000, 4_000
 SETS = ("SciFact", "Check-COVID", "AttributionBench")
-LONGEST = 160  # word pieces of a pair
+LONGEST = 144  # word pieces of a pair
 BATCH = 16
 RATE_MADE, RATE_TUNED = 1.6e-4, 1e-4
 EPOCHS = 1

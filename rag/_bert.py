@@ -97,8 +97,8 @@ class BertWeights:
             self._w["embeddings.position_embeddings.weight"]
             + self._w["embeddings.token_type_embeddings.weight"][0]
         )
-        first, second = self._w["embeddings.token_type_embeddings.weight"]
-        self.second = second - first  # what a word piece of the second text of a pair has more
+        kinds = self._w["embeddings.token_type_embeddings.weight"]
+        self.second = kinds[-1] - kinds[0]  # what a piece of the second text of a pair has more
         self.norm = self._norm("embeddings.LayerNorm")
         self.layers = [self._layer(i) for i in range(config["num_hidden_layers"])]
         self._w = {}  # what is used has been taken out

@@ -142,11 +142,11 @@ class Collection:
         none = np.zeros(0, np.float32)
         return [self.embed(part) @ asked.vector if part else none for part in cut]
 
-    def answered(
-        self, text: str, hits: Sequence[Hit], found: Sequence[NDArray[np.float32]]
-    ) -> list[NDArray[np.float32]] | None:
-        """Log-odds that sentences answer a question, None where nothing can read them."""
-        return answered(text, hits, found, self.reader) if self.reader else None
+    def answered(self, text: str, hit: Hit, found: NDArray[np.float32]) -> float | None:
+        """The log-odds that a sentence of the hit answers; None where nothing can read them."""
+        with one_thread():
+            reader = self.reader
+            return answered(text[:_LONGEST], hit.paper, found, reader) if reader else None
 
     def rarity(self, word: str) -> float:
         """How rare a stemmed word is among the papers, in [0, 1]."""
@@ -208,7 +208,8 @@ class Collection:
     @cached_property
     def reader(self) -> Reader | None:
         """What reads two texts together; None where the embedder has no such thing."""
-        return reader_of(self.embedder)
+        with self._lock:  # it takes a third of a second to make
+            return reader_of(self.embedder)
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -8,11 +8,13 @@ of the rest in sixteen.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from rag.errors import EmbeddingError
 
 FILE = Path(__file__).parent / "data" / "reader.npz"
 _REMEMBERED, _QUESTIONS = 2_000, 64  # of which the reading is kept
+_LONGEST = 2_000  # characters of either text that are looked at; fewer are read
 Read = Callable[[str, str], Floats]
 """(statement, passage) -> logits that it supports, contradicts, does neither; shape (3,)."""
 
@@ -35,11 +38,11 @@ class Reader:
                 found = dict(kept)
             layers = [changed(layer, i, found) for i, layer in enumerate(weights.layers)]
             self._head = Linear(found["head.weight"], found["head.bias"])
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
             raise EmbeddingError(f"{file} cannot be read; reinstall footnoted") from error
         self._bert = NumpyBert(weights.with_layers(layers))
         self._supports = lru_cache(maxsize=_REMEMBERED)(lambda *pair: self._logits([pair])[0, :3])
-        self._answers = lru_cache(maxsize=_QUESTIONS)(self._answered)  # asked again by who writes
+        self._answers = lru_cache(maxsize=_QUESTIONS)(self._answered)
 
     def supports(self, statement: str, passage: str) -> Floats:
         """Logits that the passage supports the statement, contradicts it, does neither."""
@@ -53,7 +56,12 @@ class Reader:
         return self._logits([(question, passage) for passage in passages])[:, 3]
 
     def _logits(self, pairs: Sequence[tuple[str, str]]) -> Floats:
-        return self._head(self._bert.means(pairs))
+        return self._head(self._bert.means([(readable(a), readable(b)) for a, b in pairs]))
+
+
+def readable(text: str) -> str:
+    """As a tokenizer takes it: half a surrogate pair, as a terminal can give, is no text to it."""
+    return text[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def under(title: str, sentence: str) -> str:

@@ -24,7 +24,7 @@ from rag.rank import best_matches
 from rag.types import Hit, Paper
 
 Floats = NDArray[np.float32]
-MOST_READ = (4, 2, 2)  # sentences of the first hits that the cross-encoder reads
+_READ = 3  # sentences that the cross-encoder reads
 
 
 class _Part(NamedTuple):
@@ -59,24 +59,16 @@ def fits(
     ]
 
 
-def answered(
-    question: str, hits: Sequence[Hit], found: Sequence[Floats], reader: Reader
-) -> list[Floats]:
-    """For each sentence of each hit the log-odds that it answers; NaN for one that is not read.
+def best_sentences(paper: Paper, found: Floats) -> list[str]:
+    """The few that fit best (`found`, see `fits`), the best one first."""
+    said = sentences(paper.abstract)
+    return [said[i] for i in np.argsort(-found, kind="stable")[:_READ]]
 
-    Read are those of the first hits that fit best (`found`, see `fits`).
-    """
-    out = [np.full(len(fit), np.nan, np.float32) for fit in found]
-    read: list[tuple[int, int]] = []
-    passages: list[str] = []
-    for number, (hit, fit, most) in enumerate(zip(hits, found, MOST_READ, strict=False)):
-        said = sentences(hit.paper.abstract)
-        for place in np.argsort(-fit, kind="stable")[:most]:
-            read.append((number, int(place)))
-            passages.append(under(hit.paper.title, said[place]))
-    for (number, place), odds in zip(read, reader.answers(question, passages), strict=True):
-        out[number][place] = odds
-    return out
+
+def answered(question: str, paper: Paper, found: Floats, reader: Reader) -> float:
+    """The log-odds that a sentence answers, of that of the few best ones which does so most."""
+    passages = [under(paper.title, sentence) for sentence in best_sentences(paper, found)]
+    return float(max(reader.answers(question, passages), default=-np.inf))
 
 
 def _parts(paper: Paper, size: int) -> list[_Part]:

@@ -103,7 +103,7 @@ class LexicalGrounder:
 class EmbeddingGrounder(LexicalGrounder):
     """The same with the encoder: `embed` gives unit vectors of texts, `embed_tokens` of words.
 
-    `read` reads the statement together with the best sentences.
+    `read` reads the statement together with the best sentence.
     """
 
     def __init__(
@@ -127,14 +127,12 @@ class EmbeddingGrounder(LexicalGrounder):
 class Match(NamedTuple):
     """How a claim compares with its best evidence sentence and with the rest of that paper.
 
-    `near` are the sentences that were read closely, `second` is another one that states what the
-    best one leaves out, None where none does.
+    `second` is another sentence that states what the best one leaves out, None where none does.
     """
 
     best: int
     features: dict[str, float]
     second: int | None = None
-    near: tuple[int, ...] = ()
 
 
 def compare(
@@ -170,19 +168,13 @@ def compare(
     if embed_tokens is not None:
         features |= _alignment.features(claim, texts, embed_tokens)
     if read is not None:
-        features |= _read_together(claim, passage(evidence, near), read)
-    second = _second(stated, found, near, facts_of(titles[best]))
-    return Match(best, features, second, tuple(near))
+        features |= _read_together(claim, evidence[best], read)
+    return Match(best, features, _second(stated, found, near, facts_of(titles[best])))
 
 
-def passage(evidence: Sequence[str], near: Sequence[int]) -> str:
-    """What is read of a paper: some of its sentences, in their order."""
-    return " ".join(evidence[i] for i in sorted(near))
-
-
-def _read_together(claim: str, text: str, read: Read) -> dict[str, float]:
+def _read_together(claim: str, best: str, read: Read) -> dict[str, float]:
     """Log-probabilities of support, contradiction and neither."""
-    logits = read(claim, text)
+    logits = read(claim, best)
     logits = logits - np.logaddexp.reduce(logits)
     # Rounded: the last bits depend on the machine's arithmetic.
     return dict(zip(_READINGS, (round(float(x), 4) for x in logits), strict=True))

@@ -100,12 +100,12 @@ def features(
     hits: Sequence[Hit],
     fits: Sequence[NDArray[np.float32]],
     lexicon: LexicalIndex,
-    answered: Sequence[NDArray[np.float32]] | None = None,
+    answered: float | None = None,
 ) -> dict[str, float]:
     """What speaks for and against an answer in `hits` (at least one), each mostly in [0, 1].
 
-    `fits` says of each hit how well its sentences fit the question, `answered` the log-odds that
-    they answer it, NaN for one that was not read (`rag._sentences`).
+    `fits` says of each hit how well its sentences fit the question, `answered` what the log-odds
+    are that one of the first hit answers it (`rag._sentences`).
     """
     words = _content_words(question)
     weight = {word: lexicon.rarity(word) for word in words}
@@ -126,8 +126,7 @@ def features(
         "wants_record": float(bool(_WANTS_RECORD.search(question))),
     }
     if answered is not None:
-        odds = [o for of_hit in answered for o in of_hit if not np.isnan(o)]
-        found["answered"] = float(np.clip(max(odds, default=-_SURE), -_SURE, _SURE))
+        found["answered"] = min(max(answered, -_SURE), _SURE)
     return found
 
 

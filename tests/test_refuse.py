@@ -207,3 +207,15 @@ def test_a_question_that_an_abstract_answers_is_not_refused(ask, named):
         hits, refused = ask(f"What is {name}?")
         assert hits[0].paper.id == paper.id
         assert refused is None, name
+
+
+@pytest.mark.parametrize("question", ["How many queries per second does Kestrel answer?", "Why?"])
+def test_what_was_read_to_answer_speaks_for_an_answer(question):
+    of = [
+        refuse.probability(
+            refuse.features(question, HITS, fits(question, HITS), LEXICON, answered=odds)
+        )
+        for odds in (-np.inf, -2.0, 0.0, 2.0, np.inf)
+    ]
+    assert of == sorted(of)
+    assert of[0] < of[-1]

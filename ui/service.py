@@ -164,7 +164,7 @@ class Service:
         with suppress(RagError):
             for paper in islice(self.bot.papers(), 1):
                 with closing(self.bot.stream(paper.title)) as events:  # type: ignore[type-var]
-                    next(events, None)
+                    list(islice(events, 2))  # it is read closely only after it was found
 
     def close(self) -> bool:
         """Finish what waits and runs; False where that took longer than it may."""
