@@ -26,6 +26,7 @@ from rag.types import Hit, Nearest, Refusal
 
 _MODEL = Path(__file__).parent / "data" / "refusal.json"
 _ABOUT = 0.45  # cosine similarity from which a named paper counts as the one asked about
+_FAR = 0.3  # fit of the best sentence below which a question is about something else
 READ = 3  # hits whose sentences are looked at
 _SURE = 6.0  # log-odds beyond which one reading is as sure as another
 # Score from which a paper is worth naming to someone whose question was refused. Of the refused
@@ -35,7 +36,7 @@ NEAR = 0.16
 _LONG = 20  # content words of a question, beyond which more of them say nothing
 
 FEATURES = (
-    "fit", "named", "unnamed_length", "unseen", "name_missing", "name_unseen", "number_missing",
+    "fit", "far", "named", "unnamed_length", "unseen", "name_missing", "name_unseen", "number_missing",
     "seldom_said", "wants_record",
 )  # fmt: skip
 READ_FEATURES = (*FEATURES, "answered")
@@ -114,8 +115,10 @@ def features(
     total = sum(weight.values())
     named = names(question, hits[0].paper.title, lexicon.names)
     spoken = [set(tokens(name)) for name in _names(question)]
+    fit = max((float(f.max()) for f in fits[:READ] if len(f)), default=0.0)
     found = {
-        "fit": max((float(f.max()) for f in fits[:READ] if len(f)), default=0.0),
+        "fit": fit,
+        "far": max(0.0, _FAR - fit),
         "named": float(named),
         "unnamed_length": 0.0 if named else min(len(words), _LONG) / _LONG,
         "unseen": sum(r for r in weight.values() if r >= 1.0) / total if total else 0.0,
