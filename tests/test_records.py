@@ -19,7 +19,7 @@ from rag._records import Records
 from rag.config import EmbeddingSettings, Settings, StoreSettings
 from rag.lexical import LexicalIndex
 from rag.library import Library
-from rag.types import Answer, Paper
+from rag.types import Answer, Filters, Paper
 from tests.conftest import SAMPLE
 
 HELD_OUT = QUESTIONS.with_name("held_out_questions.jsonl")
@@ -278,3 +278,58 @@ def test_texts_that_hold_every_word() -> None:
     assert list(index.holding("the red fox")) == [0, 2]
     assert list(index.holding("red cat")) == list(index.holding("the")) == []
     assert list(LexicalIndex.build([], []).holding("red")) == []
+
+
+def _told(library: Library, question: str, filters: Filters | None = None) -> str:
+    """What the records of a library say, in words; "" where they leave a question alone."""
+    papers = list(library.papers())
+    texts = [f"{paper.title} {paper.abstract}" for paper in papers]
+    index = LexicalIndex.build([paper.id for paper in papers], texts)
+    told = Records(library, index, filters).tell(question, question, [])
+    return told.refusal.message if told else ""
+
+
+def _library(folder: Path, papers: list[Paper]) -> Library:
+    library = Library(folder / "library.sqlite")
+    library.upsert([(paper, "test") for paper in papers])
+    return library
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("What is the newest paper before 2020?", "from 2019 or earlier is from 2018."),
+        ("Latest papers from 2018 to 2021", "from 2018 to 2021 are from 2021; there are 2 of them"),
+        ("What is the oldest paper since 2019?", "here from 2019 or later are from 2021;"),
+        ("What is the latest paper by Xyzzy?", "None of the 5 papers here is by Xyzzy."),
+        ("What is the latest paper by Moe?", "None of the 1 papers here by Moe has its year on"),
+        ("newest papers from 1950", "None of the 5 papers here is from 1950."),
+    ],
+)
+def test_the_newest_and_the_oldest_of_what_is_asked(tmp_path: Path, asked: str, says: str) -> None:
+    years = [2018, 2021, 2021, 2023, None]
+    library = _library(
+        tmp_path,
+        [Paper(f"Paper {n}", "Text.", authors=("Bo Moe",) * (not year), year=year)
+         for n, year in enumerate(years)],
+    )  # fmt: skip
+    assert says in _told(library, asked)
+    library.close()
+
+
+def test_without_any_year_there_is_no_newest(tmp_path: Path) -> None:
+    library = _library(tmp_path, [Paper("Paper", "Text.")])
+    assert _told(library, "What is the newest paper?") == "No paper here has a year on record."
+    library.close()
+
+
+def test_venues_are_whole_words_whatever_comes_first(tmp_path: Path) -> None:
+    venues = ["NAACL", "ACL", "ACL 2020", "Nature Medicine", None, "Naturé"]
+    papers = [Paper(f"Paper {n}", "Text.", venue=venue) for n, venue in enumerate(venues)]
+    library = _library(tmp_path, papers)
+    assert library.published_in("acl").tolist() == [2, 3]
+    assert library.published_in("Nature").tolist() == [4, 6]
+    assert library.published_in("CL").tolist() == []
+    assert _told(library, "papers in ACL").startswith("2 of the 6 papers here are in ACL.")
+    assert _told(library, "papers in Natur") == ""
+    library.close()
