@@ -14,7 +14,7 @@ from eval.datasets.questions import SAMPLE as QUESTIONS
 from eval.datasets.questions import load_questions
 from rag import Chatbot
 from rag._follow_ups import condense
-from rag._record_questions import read, read_all
+from rag._record_questions import Wanted, read, read_all
 from rag._records import Records
 from rag.config import EmbeddingSettings, Settings, StoreSettings
 from rag.lexical import LexicalIndex
@@ -333,3 +333,46 @@ def test_venues_are_whole_words_whatever_comes_first(tmp_path: Path) -> None:
     assert _told(library, "papers in ACL").startswith("2 of the 6 papers here are in ACL.")
     assert _told(library, "papers in Natur") == ""
     library.close()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Which paper?",
+        "Which paper is that?",
+        "And the paper?",
+        "Show me the paper",
+        "Do you have the paper?",
+        "What works in stroke?",
+        "What works in Stroke?",
+        "What works in medicine?",
+        "Which papers are in stroke?",
+        "How many abstracts are in the corpus?",
+        "How many documents are in the index?",
+        "How many documents are in the database?",
+        "How many documents from 2020 are in the database?",
+        "list the documents in the library",
+    ],
+)
+def test_what_only_looks_like_a_question_about_the_collection(asked: str) -> None:
+    assert read(asked) is None
+    assert read(asked, Wanted("list", author="Lee")) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("Which papers are there?", Wanted("list")),
+        ("Which papers do you have?", Wanted("list")),
+        ("How many documents are in this collection?", Wanted("count")),
+        ("How many abstracts do you have?", Wanted("count")),
+        ("How many papers are in the corpus?", Wanted("count")),
+        ("papers published in stroke", Wanted("list", place="stroke")),
+        ("papers in the journal medicine", Wanted("list", place="medicine")),
+        ("Which works are by Lee?", Wanted("list", author="Lee")),
+        ("papers from lee", Wanted("list", place="lee")),
+        ("list the articles by Lee in the library", Wanted("list", author="Lee")),
+    ],
+)
+def test_what_is_asked_of_the_collection(asked: str, wanted: Wanted) -> None:
+    assert read(asked) == wanted
