@@ -91,7 +91,7 @@ _SINCE = re.compile(
 )
 _AFTER = re.compile(rf"{_FROM}(?:after|later than|newer than) {_YEAR}", re.IGNORECASE)
 _BEFORE = re.compile(rf"{_FROM}(?:before|earlier than|older than) {_YEAR}", re.IGNORECASE)
-_UP_TO = re.compile(rf"{_FROM}(?:until|till|up to) {_YEAR}", re.IGNORECASE)
+_UP_TO = re.compile(rf"{_FROM}(?:until|till|up to|by(?: the end of)?) {_YEAR}", re.IGNORECASE)
 _IN = re.compile(
     rf"{_FROM}(?:(?:from|in|of|for|during)(?: the)?(?: year)? )?{_YEAR}", re.IGNORECASE
 )
@@ -124,6 +124,10 @@ _NO_NAME = re.compile(
     r"many|more|people|they|he|she|it|we|you|i|them|him|far|using|whom?)\b",
     re.IGNORECASE,
 )
+_OTHERS = re.compile(
+    r"(?:^|,? )(?:et al\.?|(?:and|&) (?:others|colleagues|co-?(?:workers|authors)))$", re.IGNORECASE
+)
+_SURNAME = re.compile(r"[^\W\d_]{2}")  # no year, no number, no lone initial
 _WROTE = re.compile(
     rf"(?:what|(?:which|what|(?P<many>how many)) {_PAPERS})(?: else)? "
     r"(?:did|has|have|does|were|was) (?P<who>[^\s,]+(?: [^\s,]+){0,3}?) "
@@ -297,9 +301,12 @@ def _narrowed(text: str, wanted: Wanted) -> Iterator[tuple[str, Wanted]]:
     named = [(_BY, "author"), (_AT, "place"), *[(_ON, "topic")] * (wanted.kind == "count")]
     for pattern, what in named:
         if match := pattern.match(text):
-            for name, rest in _beginnings(text[match.end() :]):
+            for words, rest in _beginnings(text[match.end() :]):
+                name = words if what == "topic" else _OTHERS.sub("", words)
                 if what == "author" and _NO_NAME.match(name):
                     break
+                if what != "topic" and not _SURNAME.search(name):
+                    continue
                 if _BARE.fullmatch(match[0]) and name[:1].islower():  # in medicine
                     break
                 yield rest, replace(wanted, **{what: name})  # type: ignore[arg-type]
@@ -318,7 +325,8 @@ def _wrote(text: str) -> Wanted | None:
     if not match:
         return None
     rest, name = match["rest"] or match["more"] or "", match["who"] or match["one"]
-    if _NO_NAME.match(name):
+    name = _OTHERS.sub("", name)
+    if _NO_NAME.match(name) or not _SURNAME.search(name):
         return None
     return _conditions(rest, Wanted("count" if match["many"] else "list", author=name))
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rag import _record_questions
+from rag import _record_questions, _small_talk
 from rag._follow_ups import Turn, asking, question_of, spoken_of
 from rag._record_questions import Wanted
 from rag.lexical import LexicalIndex, tokens
@@ -23,7 +23,10 @@ from rag.types import LISTED, Filters, Nearest, Paper, Refusal
 
 Rows = NDArray[np.int64]
 
-_AND = re.compile(r",? (?:and|&) |, ")
+_INITIAL = r"[^\W\d_](?:\.|(?![^\W\d_]))"
+_AND = re.compile(  # "Lee, J. and Bengio, Y." are two
+    rf",? (?:and|&) |, (?!{_INITIAL}(?:[ -]?{_INITIAL})*(?=$|,| (?:and|&) ))"
+)
 _SHOWN = 10  # papers that are listed
 _SORTED = 500  # papers up to which they are listed by year
 _SEARCHED = 30  # papers among which one is looked for by its name
@@ -51,7 +54,7 @@ class Records:
 
         `alone` is the question as it stands without the conversation.
         """
-        history = asking(history)
+        history, question = asking(history), _small_talk.after(question)
         before = [question_of(turn) for turn in history]
         for asked, wanted in (
             (alone, _record_questions.read(alone)),
@@ -211,6 +214,8 @@ class Records:
 
     def _unknown(self, wanted: Wanted) -> str:
         """How many papers have nothing on record that could be compared."""
+        if self._filters:  # which papers lack it is known of all papers alone
+            return ""
         lacking = self._library.lacking()
         asked = {
             "year": wanted.years != (None, None),

@@ -267,6 +267,7 @@ def test_names_are_found_as_words_and_by_initials(tmp_path: Path) -> None:
 
     assert by("Lee") == by("LEE") == ["1", "2", "3"]
     assert by("Jean Lee") == by("J. Lee") == ["1", "2", "3"]
+    assert by("Lee, J.") == ["1", "2", "3"]
     assert by("Bo Lee") == by("ee") == by("") == by("17") == []
     assert library.lacking() == {"year": 5, "venue": 5, "authors": 1}
     library.close()
@@ -376,3 +377,64 @@ def test_what_only_looks_like_a_question_about_the_collection(asked: str) -> Non
 )
 def test_what_is_asked_of_the_collection(asked: str, wanted: Wanted) -> None:
     assert read(asked) == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("papers by Vaswani et al.", Wanted("list", author="Vaswani")),
+        ("papers by Vaswani et al. from 2017", Wanted("list", (2017, 2017), author="Vaswani")),
+        ("papers from Vaswani and colleagues", Wanted("list", place="Vaswani")),
+        ("What did Vaswani et al. write?", Wanted("list", author="Vaswani")),
+        ("Which papers were published by 2020?", Wanted("list", (None, 2020))),
+        ("papers by the end of 2020", Wanted("list", (None, 2020))),
+        ("papers by 12345", None),
+        ("papers by Y.", None),
+        ("papers by et al.", None),
+        ("What did 50% publish?", None),
+    ],
+)
+def test_names_of_authors_are_read(asked: str, wanted: Wanted | None) -> None:
+    assert read(asked) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("Bengio, Y.", "Heron|Egret"),
+        ("Bengio, Y. and Lee, A.", "Heron"),
+        ("Bengio, Y., Lee, A.", "Heron"),
+        ("Bengio, Y, Lee", "Heron"),
+        ("Lee, Bengio", "Heron"),
+        ("Li, Leeds", "Pruning of"),
+        ("Li, Bo", "Pruning of"),
+    ],
+)
+def test_initials_belong_to_the_name_before_them(tmp_path: Path, name: str, rows: str) -> None:
+    library = _library(
+        tmp_path,
+        [Paper(title, "Text.", authors=tuple(who.split("; "))) for title, who, *_ in _PAPERS],
+    )
+    assert _told(library, f"papers by {name}").startswith(f"{rows.count('|') + 1} of the 6 papers")
+    library.close()
+
+
+def test_thanks_do_not_break_a_series_of_questions(tmp_path: Path) -> None:
+    library = _library(tmp_path, [Paper("One", "Text.", year=2023), Paper("Two", "Text.")])
+    index = LexicalIndex.build([paper.id for paper in library.papers()], ["One", "Two"])
+    asked, history = "Thanks! And from 2023?", ["How many papers are from 2022?"]
+    told = Records(library, index, None).tell(asked, condense(asked, history), history)
+    assert told is not None
+    assert told.refusal.message.startswith("1 of the 2 papers here is from 2023.")
+    library.close()
+
+
+def test_papers_outside_of_the_filters_are_not_counted(tmp_path: Path) -> None:
+    papers = [Paper("One", "Text.", year=2023, venue="V"), Paper("Two", "Text.", venue="W")]
+    library = _library(tmp_path, papers)
+    asked = "how many papers are from 2023?"
+    assert "(1 without year on record.)" in _told(library, asked)
+    assert _told(library, asked, Filters(venue="V")) == (
+        "1 of the 1 papers that pass the filters is from 2023."
+    )
+    library.close()

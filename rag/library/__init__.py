@@ -35,7 +35,7 @@ from rag.library._rows import (
     storable_text,
     unsqueeze,
 )
-from rag.library._schema import FOLDED, FORMAT, connect, copy_file, format_of, readable
+from rag.library._schema import FOLDED, FORMAT, connect, copy_file, format_of, readable, unreadable
 from rag.library._tables import drop_records, marks, parts, remove_paper
 from rag.library._twins import Twins
 from rag.library._write import Outcome, Writer, storable
@@ -91,9 +91,15 @@ class Library:
             return [f"the file is damaged: {error}"]
 
     def mend(self) -> list[str]:
-        """Make anew what is derived from the papers; ids of papers to be ingested again."""
+        """Make anew what is derived from the papers; ids of papers to be ingested again.
+
+        Raises LibraryError where a paper cannot be read at all: then `salvage` is left.
+        """
         with self._transaction():
-            return mend(self._db)
+            try:
+                return mend(self._db)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise unreadable(error, self.path) from error
 
     def close(self) -> None:
         self._db.close()
@@ -263,10 +269,13 @@ class Library:
 
     def written_by(self, name: str) -> NDArray[np.int64]:
         """Row numbers of the papers by an author of this name, rising; initials will do."""
-        if not (word := surname(name)):
+        folded = self.is_folded()
+        if not (word := surname(name, fold if folded else fold_case)):
             return np.zeros(0, np.int64)
         query = "SELECT number, authors FROM facets WHERE instr(authors, ?) ORDER BY number"
-        return np.array(list(by_name(self._read(query, (word,)), name)), np.int64)
+        rows = self._read(query, (word,))
+        rows = rows if folded else ((number, fold(authors)) for number, authors in rows)
+        return np.array(list(by_name(rows, name)), np.int64)
 
     def published_in(self, venue: str) -> NDArray[np.int64]:
         """Row numbers of the papers whose venue holds this one as whole words, rising."""
