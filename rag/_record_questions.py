@@ -72,7 +72,7 @@ _HEADS: tuple[tuple[str, str], ...] = (
     (
         "list",
         r"(?P<among>which(?: ones)? (?:of (?:them|these|those)|are|were))\b"
-        r"|(?!(?:which|what) works\b(?! (?:are|is|was|were)\b))"  # "what works in stroke?"
+        r"|(?!(?:which|what) works\b(?! (?:are|is|was|were|do you)\b))"  # "what works in stroke?"
         rf"(?:(?:which|what)(?: (?:is|are|were))?|{_SHOW}|(?:are|is) there|"
         r"(?:do|have) you (?:have|got)|all|any|an?|the|what else)?"
         rf"{_THE} ?(?:{_PAPERS}|(?:any|some)thing|(?<=what is)|(?<=what is there))\b",
@@ -91,9 +91,11 @@ _SINCE = re.compile(
 )
 _AFTER = re.compile(rf"{_FROM}(?:after|later than|newer than) {_YEAR}", re.IGNORECASE)
 _BEFORE = re.compile(rf"{_FROM}(?:before|earlier than|older than) {_YEAR}", re.IGNORECASE)
-_UP_TO = re.compile(rf"{_FROM}(?:until|till|up to|by(?: the end of)?) {_YEAR}", re.IGNORECASE)
+_UP_TO = re.compile(
+    rf"{_FROM}(?:until|till|up to|by(?: the (?:end of|year))?) {_YEAR}", re.IGNORECASE
+)
 _IN = re.compile(
-    rf"{_FROM}(?:(?:from|in|of|for|during)(?: the)?(?: year)? )?{_YEAR}", re.IGNORECASE
+    rf"{_FROM}(?:(?:from|in|of|for|during)(?: the)?(?: year)? )?\(?{_YEAR}\)?", re.IGNORECASE
 )
 _FILL = re.compile(
     rf"(?:{_OURS}|{_HOME}|that|which|are|is|were|was|do|does|did|have|has|been|there|you|we|i|"

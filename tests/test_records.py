@@ -388,6 +388,8 @@ def test_what_is_asked_of_the_collection(asked: str, wanted: Wanted) -> None:
         ("What did Vaswani et al. write?", Wanted("list", author="Vaswani")),
         ("Which papers were published by 2020?", Wanted("list", (None, 2020))),
         ("papers by the end of 2020", Wanted("list", (None, 2020))),
+        ("papers by the year 2020", Wanted("list", (None, 2020))),
+        ("papers by Vaswani et al. (2017)", Wanted("list", (2017, 2017), author="Vaswani")),
         ("papers by 12345", None),
         ("papers by Y.", None),
         ("papers by et al.", None),
