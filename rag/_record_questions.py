@@ -39,7 +39,8 @@ class Wanted:
 
 
 _PAPERS = r"(?:papers?|articles?|publications?|works|studies|abstracts|preprints?|documents)"
-_HOME = r"(?:the|this|your|my|our) (?:collection|library|data ?base|corpus|index|home)"
+_PLACE = r"(?:collection|library|data ?base|corpus|index|home)"
+_HOME = rf"(?:the|this|your|my|our) {_PLACE}"
 _OURS = rf"(?:here|in here|(?:in|of|from) {_HOME})"
 _POLITE = re.compile(
     r"(?:and|but|so|please|(?:can|could|would|will) you(?: please)?"
@@ -71,7 +72,8 @@ _HEADS: tuple[tuple[str, str], ...] = (
     (
         "list",
         r"(?P<among>which(?: ones)? (?:of (?:them|these|those)|are|were))\b"
-        rf"|(?:(?:which|what)(?: (?:is|are|were))?|{_SHOW}|(?:are|is) there|"
+        r"|(?!(?:which|what) works\b(?! (?:are|is|was|were|do you)\b))"  # "what works in stroke?"
+        rf"(?:(?:which|what)(?: (?:is|are|were))?|{_SHOW}|(?:are|is) there|"
         r"(?:do|have) you (?:have|got)|all|any|an?|the|what else)?"
         rf"{_THE} ?(?:{_PAPERS}|(?:any|some)thing|(?<=what is)|(?<=what is there))\b",
     ),
@@ -89,9 +91,11 @@ _SINCE = re.compile(
 )
 _AFTER = re.compile(rf"{_FROM}(?:after|later than|newer than) {_YEAR}", re.IGNORECASE)
 _BEFORE = re.compile(rf"{_FROM}(?:before|earlier than|older than) {_YEAR}", re.IGNORECASE)
-_UP_TO = re.compile(rf"{_FROM}(?:until|till|up to) {_YEAR}", re.IGNORECASE)
+_UP_TO = re.compile(
+    rf"{_FROM}(?:until|till|up to|by(?: the (?:end of|year))?) {_YEAR}", re.IGNORECASE
+)
 _IN = re.compile(
-    rf"{_FROM}(?:(?:from|in|of|for|during)(?: the)?(?: year)? )?{_YEAR}", re.IGNORECASE
+    rf"{_FROM}(?:(?:from|in|of|for|during)(?: the)?(?: year)? )?\(?{_YEAR}\)?", re.IGNORECASE
 )
 _FILL = re.compile(
     rf"(?:{_OURS}|{_HOME}|that|which|are|is|were|was|do|does|did|have|has|been|there|you|we|i|"
@@ -110,6 +114,7 @@ _AT = re.compile(
     r"(?: (?:journal|venue|conference)(?! (?:of|on|for)\b))? ",
     re.IGNORECASE,
 )
+_BARE = re.compile("in(?: the)? ", re.IGNORECASE)
 _ON = re.compile(
     r"(?:about|on(?! average)|concerning|regarding|that mention|mention(?:ing)?|"
     r"(?:that )?deal(?:ing)? with|related to|hold(?:ing)?|contain(?:ing)?)"
@@ -121,6 +126,10 @@ _NO_NAME = re.compile(
     r"many|more|people|they|he|she|it|we|you|i|them|him|far|using|whom?)\b",
     re.IGNORECASE,
 )
+_OTHERS = re.compile(
+    r"(?:^|,? )(?:et al\.?|(?:and|&) (?:others|colleagues|co-?(?:workers|authors)))$", re.IGNORECASE
+)
+_SURNAME = re.compile(r"[^\W\d_]{2}")  # no year, no number, no lone initial
 _WROTE = re.compile(
     rf"(?:what|(?:which|what|(?P<many>how many)) {_PAPERS})(?: else)? "
     r"(?:did|has|have|does|were|was) (?P<who>[^\s,]+(?: [^\s,]+){0,3}?) "
@@ -238,13 +247,28 @@ def _chosen(text: str, before: Wanted | None) -> Wanted | None:
             start = replace(before, kind=kind) if among and before else Wanted(kind)  # type: ignore[arg-type]
             wanted = _conditions(text[head.end() :], start)
             whole = wanted == start and not among and kind in ("list", "count")
-            return None if (among and not before) or (whole and not _ours(text)) else wanted
+            if (among and not before) or (whole and not _ours(text)):
+                return None
+            return wanted if wanted and (wanted.author or not _of_others(text)) else None
     return None
 
 
 def _ours(text: str) -> bool:
-    """'How many papers are there?' is about this collection; 'how many studies?' need not be."""
-    return bool(re.search(rf"\bpapers?\b|\b{_OURS}$|\byou\b|\bwe\b", text, re.IGNORECASE))
+    """'How many papers are there?' is about this collection; 'how many studies?' need not be.
+
+    "The paper" is one that was spoken of, whoever is asked for it.
+    """
+    one = re.search(
+        r"\b(?:the|this|that|which|what) (?:paper|article|publication)\b", text, re.IGNORECASE
+    )
+    ours = rf"\b(?:papers|you|we|here|(?:in|of|from) (?:this|your|my|our) {_PLACE})\b"
+    return bool(re.search(ours, text, re.IGNORECASE)) and not one
+
+
+def _of_others(text: str) -> bool:
+    """'How many abstracts are in the corpus?' may be asked of one that a paper describes."""
+    papers = re.search(r"\bpapers?\b", text, re.IGNORECASE)
+    return not papers and bool(re.search(rf"\bthe {_PLACE}\b", text, re.IGNORECASE))
 
 
 def _conditions(text: str, wanted: Wanted, dead: set[str] | None = None) -> Wanted | None:
@@ -279,8 +303,13 @@ def _narrowed(text: str, wanted: Wanted) -> Iterator[tuple[str, Wanted]]:
     named = [(_BY, "author"), (_AT, "place"), *[(_ON, "topic")] * (wanted.kind == "count")]
     for pattern, what in named:
         if match := pattern.match(text):
-            for name, rest in _beginnings(text[match.end() :]):
+            for words, rest in _beginnings(text[match.end() :]):
+                name = words if what == "topic" else _OTHERS.sub("", words)
                 if what == "author" and _NO_NAME.match(name):
+                    break
+                if what != "topic" and not _SURNAME.search(name):
+                    continue
+                if _BARE.fullmatch(match[0]) and name[:1].islower():  # in medicine
                     break
                 yield rest, replace(wanted, **{what: name})  # type: ignore[arg-type]
 
@@ -298,7 +327,8 @@ def _wrote(text: str) -> Wanted | None:
     if not match:
         return None
     rest, name = match["rest"] or match["more"] or "", match["who"] or match["one"]
-    if _NO_NAME.match(name):
+    name = _OTHERS.sub("", name)
+    if _NO_NAME.match(name) or not _SURNAME.search(name):
         return None
     return _conditions(rest, Wanted("count" if match["many"] else "list", author=name))
 

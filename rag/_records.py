@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag import _record_questions
+from rag import _record_questions, _small_talk
 from rag._follow_ups import Turn, asking, question_of, spoken_of
 from rag._record_questions import Wanted
 from rag.lexical import LexicalIndex, tokens
@@ -24,7 +23,10 @@ from rag.types import LISTED, Filters, Nearest, Paper, Refusal
 
 Rows = NDArray[np.int64]
 
-_AND = re.compile(r",? (?:and|&) |, ")
+_INITIAL = r"[^\W\d_](?:\.|(?![^\W\d_]))"
+_AND = re.compile(  # "Lee, J. and Bengio, Y." are two
+    rf",? (?:and|&) |, (?!{_INITIAL}(?:[ -]?{_INITIAL})*(?=$|,| (?:and|&) ))"
+)
 _SHOWN = 10  # papers that are listed
 _SORTED = 500  # papers up to which they are listed by year
 _SEARCHED = 30  # papers among which one is looked for by its name
@@ -52,7 +54,7 @@ class Records:
 
         `alone` is the question as it stands without the conversation.
         """
-        history = asking(history)
+        history, question = asking(history), _small_talk.after(question)
         before = [question_of(turn) for turn in history]
         for asked, wanted in (
             (alone, _record_questions.read(alone)),
@@ -131,11 +133,8 @@ class Records:
 
     def _at(self, place: str) -> Rows | None:
         """The papers of a venue; None where none is called that."""
-        rows = self._library.rows(Filters(venue=place))
-        first = next(iter(self._library.by_row(rows[:1]).values()), None)
-        whole = rf"(?<!\w){re.escape(place)}(?!\w)"
-        known = first and re.search(whole, first.venue or "", re.IGNORECASE)
-        return rows if known else None
+        rows = self._library.published_in(place)
+        return rows if len(rows) else None
 
     def _by(self, name: str, *, sure: bool) -> Rows | None:
         """The papers of an author; None where that is no author, but a word of the abstracts.
@@ -158,19 +157,28 @@ class Records:
         return np.asarray(numbers[[name in ids for name in names]], np.int64)
 
     def _extreme(self, wanted: Wanted, asked: str) -> Told | None:
-        years = [int(year) for year in self._library.by_year() if year != "unknown"]
-        for year in years if wanted.kind == "newest" else reversed(years):
-            found = self._rows(replace(wanted, years=(year, year)))
-            if found is None:
-                return None
-            if len(found[0]):
-                many = len(found[0])
-                which = " ".join([f"The {wanted.kind} paper{'s' * (many > 1)} here", *found[1][1:]])
-                text = f"{which} is from {year}."
-                if many > 1:
-                    text = f"{which} are from {year}; there are {many:,} of them."
-                return Told(Refusal("not_stated", text), self._shown(found[0]), asked)
-        return Told(Refusal("not_in_collection", "No paper here has a year on record."), (), asked)
+        found = self._rows(wanted)
+        if found is None:
+            return None
+        rows, words = found
+        if not len(rows) and words:
+            return self._chosen(wanted, rows, words, asked)
+        numbers, years = self._library.years()
+        here = np.isin(numbers, rows)
+        which = " ".join([f"{len(rows):,} papers here", *words])
+        if not here.any():
+            text = f"None of the {which} has its year on record."
+            if not len(years):
+                text = "No paper here has a year on record."
+            return Told(Refusal("not_in_collection", text), (), asked)
+        year = int((max if wanted.kind == "newest" else min)(years[here]))
+        rows = numbers[here & (years == year)]
+        many = len(rows)
+        which = " ".join([f"The {wanted.kind} paper{'s' * (many > 1)} here", *words])
+        text = f"{which} is from {year}."
+        if many > 1:
+            text = f"{which} are from {year}; there are {many:,} of them."
+        return Told(Refusal("not_stated", text), self._shown(rows), asked)
 
     def _chosen(self, wanted: Wanted, rows: Rows, words: list[str], asked: str) -> Told:
         count = len(rows)
@@ -206,6 +214,8 @@ class Records:
 
     def _unknown(self, wanted: Wanted) -> str:
         """How many papers have nothing on record that could be compared."""
+        if self._filters:  # which papers lack it is known of all papers alone
+            return ""
         lacking = self._library.lacking()
         asked = {
             "year": wanted.years != (None, None),

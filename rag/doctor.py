@@ -74,7 +74,13 @@ def repair_library(home: Path) -> list[str]:
         if any("file is damaged" in problem for problem in problems):
             library.close()
             return _salvage(path)
-        again = library.mend() if problems else []
+        try:
+            again = library.mend() if problems else []
+        except LibraryError as error:
+            if "damaged" not in str(error):
+                raise
+            library.close()
+            return _salvage(path)
     said = [f"mended: {problem}" for problem in problems]
     if again:
         said.append(f"ingest the sources again of: {', '.join(again[:5])}")

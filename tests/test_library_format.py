@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rag.chatbot import Chatbot
+from rag.doctor import repair_library
 from rag.errors import LibraryError
 from rag.library import FORMAT, Library, paper_id
 from rag.types import Filters, Paper
@@ -102,6 +103,36 @@ def test_a_reader_asks_an_unfolded_file_in_its_own_way(unfolded: Path) -> None:
     assert library.select(Filters(author="MÜLLER")) == {"own-1"}
     assert library.rows(Filters(author="MÜLLER")).tolist() == [2]
     library.close()
+
+
+def test_authors_are_found_in_an_unfolded_file(unfolded: Path) -> None:
+    library = Library(unfolded, read_only=True)
+    assert library.written_by("J. MÜLLER").tolist() == [2]
+    assert library.written_by("Bo Müller").tolist() == []
+    library.close()
+
+
+def test_a_damaged_paper_is_told_of_where_a_file_is_to_be_folded(unfolded: Path) -> None:
+    db = sqlite3.connect(unfolded)
+    db.execute("UPDATE papers SET authors = '[\"no JSON' WHERE number = 1")
+    db.commit()
+    db.close()
+    with pytest.raises(LibraryError, match=r"damaged.*doctor --repair"):
+        Library(unfolded)
+    assert repair_library(unfolded.parent)[0].startswith("saved 3 papers")
+    library = Library(unfolded)
+    assert library.is_folded()
+    assert library.written_by("muller").tolist() == [2]
+    library.close()
+
+
+def test_a_damaged_paper_of_a_folded_file_is_left_out_by_a_repair(unfolded: Path) -> None:
+    Library(unfolded).close()
+    db = sqlite3.connect(unfolded)
+    db.execute("UPDATE papers SET authors = '5' WHERE number = 1")
+    db.commit()
+    db.close()
+    assert repair_library(unfolded.parent)[0].startswith("saved 3 papers")
 
 
 def test_a_home_is_folded_when_it_is_opened(unfolded: Path) -> None:

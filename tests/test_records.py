@@ -14,12 +14,12 @@ from eval.datasets.questions import SAMPLE as QUESTIONS
 from eval.datasets.questions import load_questions
 from rag import Chatbot
 from rag._follow_ups import condense
-from rag._record_questions import read, read_all
+from rag._record_questions import Wanted, read, read_all
 from rag._records import Records
 from rag.config import EmbeddingSettings, Settings, StoreSettings
 from rag.lexical import LexicalIndex
 from rag.library import Library
-from rag.types import Answer, Paper
+from rag.types import Answer, Filters, Paper
 from tests.conftest import SAMPLE
 
 HELD_OUT = QUESTIONS.with_name("held_out_questions.jsonl")
@@ -267,6 +267,7 @@ def test_names_are_found_as_words_and_by_initials(tmp_path: Path) -> None:
 
     assert by("Lee") == by("LEE") == ["1", "2", "3"]
     assert by("Jean Lee") == by("J. Lee") == ["1", "2", "3"]
+    assert by("Lee, J.") == ["1", "2", "3"]
     assert by("Bo Lee") == by("ee") == by("") == by("17") == []
     assert library.lacking() == {"year": 5, "venue": 5, "authors": 1}
     library.close()
@@ -278,3 +279,164 @@ def test_texts_that_hold_every_word() -> None:
     assert list(index.holding("the red fox")) == [0, 2]
     assert list(index.holding("red cat")) == list(index.holding("the")) == []
     assert list(LexicalIndex.build([], []).holding("red")) == []
+
+
+def _told(library: Library, question: str, filters: Filters | None = None) -> str:
+    """What the records of a library say, in words; "" where they leave a question alone."""
+    papers = list(library.papers())
+    texts = [f"{paper.title} {paper.abstract}" for paper in papers]
+    index = LexicalIndex.build([paper.id for paper in papers], texts)
+    told = Records(library, index, filters).tell(question, question, [])
+    return told.refusal.message if told else ""
+
+
+def _library(folder: Path, papers: list[Paper]) -> Library:
+    library = Library(folder / "library.sqlite")
+    library.upsert([(paper, "test") for paper in papers])
+    return library
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("What is the newest paper before 2020?", "from 2019 or earlier is from 2018."),
+        ("Latest papers from 2018 to 2021", "from 2018 to 2021 are from 2021; there are 2 of them"),
+        ("What is the oldest paper since 2019?", "here from 2019 or later are from 2021;"),
+        ("What is the latest paper by Xyzzy?", "None of the 5 papers here is by Xyzzy."),
+        ("What is the latest paper by Moe?", "None of the 1 papers here by Moe has its year on"),
+        ("newest papers from 1950", "None of the 5 papers here is from 1950."),
+    ],
+)
+def test_the_newest_and_the_oldest_of_what_is_asked(tmp_path: Path, asked: str, says: str) -> None:
+    years = [2018, 2021, 2021, 2023, None]
+    library = _library(
+        tmp_path,
+        [Paper(f"Paper {n}", "Text.", authors=("Bo Moe",) * (not year), year=year)
+         for n, year in enumerate(years)],
+    )  # fmt: skip
+    assert says in _told(library, asked)
+    library.close()
+
+
+def test_without_any_year_there_is_no_newest(tmp_path: Path) -> None:
+    library = _library(tmp_path, [Paper("Paper", "Text.")])
+    assert _told(library, "What is the newest paper?") == "No paper here has a year on record."
+    library.close()
+
+
+def test_venues_are_whole_words_whatever_comes_first(tmp_path: Path) -> None:
+    venues = ["NAACL", "ACL", "ACL 2020", "Nature Medicine", None, "Naturé"]
+    papers = [Paper(f"Paper {n}", "Text.", venue=venue) for n, venue in enumerate(venues)]
+    library = _library(tmp_path, papers)
+    assert library.published_in("acl").tolist() == [2, 3]
+    assert library.published_in("Nature").tolist() == [4, 6]
+    assert library.published_in("CL").tolist() == []
+    assert _told(library, "papers in ACL").startswith("2 of the 6 papers here are in ACL.")
+    assert _told(library, "papers in Natur") == ""
+    library.close()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Which paper?",
+        "Which paper is that?",
+        "And the paper?",
+        "Show me the paper",
+        "Do you have the paper?",
+        "What works in stroke?",
+        "What works in Stroke?",
+        "What works in medicine?",
+        "Which papers are in stroke?",
+        "How many abstracts are in the corpus?",
+        "How many documents are in the index?",
+        "How many documents are in the database?",
+        "How many documents from 2020 are in the database?",
+        "list the documents in the library",
+    ],
+)
+def test_what_only_looks_like_a_question_about_the_collection(asked: str) -> None:
+    assert read(asked) is None
+    assert read(asked, Wanted("list", author="Lee")) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("Which papers are there?", Wanted("list")),
+        ("Which papers do you have?", Wanted("list")),
+        ("How many documents are in this collection?", Wanted("count")),
+        ("How many abstracts do you have?", Wanted("count")),
+        ("How many papers are in the corpus?", Wanted("count")),
+        ("papers published in stroke", Wanted("list", place="stroke")),
+        ("papers in the journal medicine", Wanted("list", place="medicine")),
+        ("Which works are by Lee?", Wanted("list", author="Lee")),
+        ("papers from lee", Wanted("list", place="lee")),
+        ("list the articles by Lee in the library", Wanted("list", author="Lee")),
+    ],
+)
+def test_what_is_asked_of_the_collection(asked: str, wanted: Wanted) -> None:
+    assert read(asked) == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("papers by Vaswani et al.", Wanted("list", author="Vaswani")),
+        ("papers by Vaswani et al. from 2017", Wanted("list", (2017, 2017), author="Vaswani")),
+        ("papers from Vaswani and colleagues", Wanted("list", place="Vaswani")),
+        ("What did Vaswani et al. write?", Wanted("list", author="Vaswani")),
+        ("Which papers were published by 2020?", Wanted("list", (None, 2020))),
+        ("papers by the end of 2020", Wanted("list", (None, 2020))),
+        ("papers by the year 2020", Wanted("list", (None, 2020))),
+        ("papers by Vaswani et al. (2017)", Wanted("list", (2017, 2017), author="Vaswani")),
+        ("papers by 12345", None),
+        ("papers by Y.", None),
+        ("papers by et al.", None),
+        ("What did 50% publish?", None),
+    ],
+)
+def test_names_of_authors_are_read(asked: str, wanted: Wanted | None) -> None:
+    assert read(asked) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("Bengio, Y.", "Heron|Egret"),
+        ("Bengio, Y. and Lee, A.", "Heron"),
+        ("Bengio, Y., Lee, A.", "Heron"),
+        ("Bengio, Y, Lee", "Heron"),
+        ("Lee, Bengio", "Heron"),
+        ("Li, Leeds", "Pruning of"),
+        ("Li, Bo", "Pruning of"),
+    ],
+)
+def test_initials_belong_to_the_name_before_them(tmp_path: Path, name: str, rows: str) -> None:
+    library = _library(
+        tmp_path,
+        [Paper(title, "Text.", authors=tuple(who.split("; "))) for title, who, *_ in _PAPERS],
+    )
+    assert _told(library, f"papers by {name}").startswith(f"{rows.count('|') + 1} of the 6 papers")
+    library.close()
+
+
+def test_thanks_do_not_break_a_series_of_questions(tmp_path: Path) -> None:
+    library = _library(tmp_path, [Paper("One", "Text.", year=2023), Paper("Two", "Text.")])
+    index = LexicalIndex.build([paper.id for paper in library.papers()], ["One", "Two"])
+    asked, history = "Thanks! And from 2023?", ["How many papers are from 2022?"]
+    told = Records(library, index, None).tell(asked, condense(asked, history), history)
+    assert told is not None
+    assert told.refusal.message.startswith("1 of the 2 papers here is from 2023.")
+    library.close()
+
+
+def test_papers_outside_of_the_filters_are_not_counted(tmp_path: Path) -> None:
+    papers = [Paper("One", "Text.", year=2023, venue="V"), Paper("Two", "Text.", venue="W")]
+    library = _library(tmp_path, papers)
+    asked = "how many papers are from 2023?"
+    assert "(1 without year on record.)" in _told(library, asked)
+    assert _told(library, asked, Filters(venue="V")) == (
+        "1 of the 1 papers that pass the filters is from 2023."
+    )
+    library.close()

@@ -10,6 +10,7 @@ published version of one work under two ids, `_schema` holds the tables.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ from rag.library._rows import (
     storable_text,
     unsqueeze,
 )
-from rag.library._schema import FOLDED, FORMAT, connect, copy_file, format_of, readable
+from rag.library._schema import FOLDED, FORMAT, connect, copy_file, format_of, readable, unreadable
 from rag.library._tables import drop_records, marks, parts, remove_paper
 from rag.library._twins import Twins
 from rag.library._write import Outcome, Writer, storable
@@ -90,9 +91,15 @@ class Library:
             return [f"the file is damaged: {error}"]
 
     def mend(self) -> list[str]:
-        """Make anew what is derived from the papers; ids of papers to be ingested again."""
+        """Make anew what is derived from the papers; ids of papers to be ingested again.
+
+        Raises LibraryError where a paper cannot be read at all: then `salvage` is left.
+        """
         with self._transaction():
-            return mend(self._db)
+            try:
+                return mend(self._db)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise unreadable(error, self.path) from error
 
     def close(self) -> None:
         self._db.close()
@@ -262,10 +269,29 @@ class Library:
 
     def written_by(self, name: str) -> NDArray[np.int64]:
         """Row numbers of the papers by an author of this name, rising; initials will do."""
-        if not (word := surname(name)):
+        folded = self.is_folded()
+        if not (word := surname(name, fold if folded else fold_case)):
             return np.zeros(0, np.int64)
         query = "SELECT number, authors FROM facets WHERE instr(authors, ?) ORDER BY number"
-        return np.array(list(by_name(self._read(query, (word,)), name)), np.int64)
+        rows = self._read(query, (word,))
+        rows = rows if folded else ((number, fold(authors)) for number, authors in rows)
+        return np.array(list(by_name(rows, name)), np.int64)
+
+    def published_in(self, venue: str) -> NDArray[np.int64]:
+        """Row numbers of the papers whose venue holds this one as whole words, rising."""
+        text = (fold if self.is_folded() else fold_case)(venue)
+        whole = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+        query = (  # of 75,000 papers there are far fewer venues to look at
+            "SELECT venue, group_concat(number) FROM facets WHERE instr(venue, ?) GROUP BY venue"
+        )
+        found = [rows for name, rows in self._read(query, (text,)) if whole.search(name)]
+        return np.sort(_numbers(",".join(found)))
+
+    def years(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Row numbers of the papers with a year, and these years, in the same order."""
+        query = "SELECT group_concat(number), group_concat(year) FROM facets WHERE year IS NOT NULL"
+        numbers, years = next(self._read(query))
+        return _numbers(numbers), _numbers(years)
 
     def lacking(self) -> dict[str, int]:
         """How many papers have no "year", no "venue" and no "authors" in their records."""
@@ -352,8 +378,7 @@ class Library:
         clauses, values = _where(filters, accents=accents)
         # One text of all numbers: 75,000 rows through Python's cursor would take twice as long.
         query = f"SELECT group_concat(number) FROM facets WHERE {clauses}"
-        text = next(self._read(query, values))[0] or ""
-        rows = np.sort(np.fromstring(text, np.int64, sep=","))
+        rows = np.sort(_numbers(next(self._read(query, values))[0]))
         rows.flags.writeable = False
         return rows
 
@@ -391,6 +416,11 @@ class Library:
                 yield
         except Error as error:
             raise readable(error, self.path) from error
+
+
+def _numbers(text: str | None) -> NDArray[np.int64]:
+    """The numbers of a group_concat, which is NULL where there are none."""
+    return np.fromstring(text or "", np.int64, sep=",")
 
 
 def _where(filters: Filters, *, accents: bool) -> tuple[str, list[Any]]:

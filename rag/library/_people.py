@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rag.library._rows import fold
 
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-def surname(name: str) -> str:
+def surname(name: str, folded: Callable[[str], str] = fold) -> str:
     """The folded word that a search for a name begins with: the last, or that before a comma."""
-    words = _WORD.findall(fold(name.partition(",")[0]))
+    words = _WORD.findall(folded(name.partition(",")[0]))
     return next((word for word in reversed(words) if len(word) > 1), "")
 
 

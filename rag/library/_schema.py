@@ -80,7 +80,10 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         db.execute("PRAGMA cache_size = -16000")
         _settle(db, path, read_only=read_only)
         if not read_only and folding(db) < FOLDING:
-            refold(db)
+            try:
+                refold(db)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise unreadable(error, path) from error
         if read_only:
             db.execute("PRAGMA query_only = ON")
     except BaseException:
@@ -146,6 +149,11 @@ def readable(error: sqlite3.Error, path: Path, damaged: str = _DAMAGED) -> Libra
     else:
         fix = "Run the same command again; if it stays, run: footnoted doctor"
     return LibraryError(f"{path}: {reason}. {fix}")
+
+
+def unreadable(error: Exception, path: Path) -> LibraryError:
+    """What to do about a paper whose fields are no longer what was stored."""
+    return LibraryError(f"{path}: a paper cannot be read ({error}). {_DAMAGED}")
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
