@@ -40,14 +40,14 @@ class Written:
     def __init__(self, readings: dict[tuple[str, str], np.ndarray]) -> None:
         self._readings = readings
 
-    def answers(self, question: str, passages: Sequence[str]) -> np.ndarray:
-        return np.array([self._readings[question, p][3] for p in passages], np.float32)
+    def answers(self, question: str, passage: str) -> float:
+        return float(self._readings[question, passage][3])
 
 
 def features(found: Found, reader: Written) -> dict[str, float]:
     question, hits, fits = found.question["question"], found.hits, found.fits[: refuse.READ]
-    read = answered(question, hits[0].paper, fits[0], reader)  # type: ignore[arg-type]
-    return refuse.features(question, hits, fits, found.lexicon, read)
+    odds = answered(question, hits[0].paper, fits[0], reader)  # type: ignore[arg-type]
+    return refuse.read(refuse.features(question, hits, fits, found.lexicon), max(odds))
 
 
 def classifier() -> LogisticRegression:

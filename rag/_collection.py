@@ -142,11 +142,13 @@ class Collection:
         none = np.zeros(0, np.float32)
         return [self.embed(part) @ asked.vector if part else none for part in cut]
 
-    def answered(self, text: str, hit: Hit, found: NDArray[np.float32]) -> float | None:
-        """The log-odds that a sentence of the hit answers; None where nothing can read them."""
-        with one_thread():
-            reader = self.reader
-            return answered(text[:_LONGEST], hit.paper, found, reader) if reader else None
+    def answered(self, text: str, hit: Hit, found: NDArray[np.float32]) -> Iterator[float] | None:
+        """Log-odds that the best sentences of the hit answer, each read when it is asked for.
+
+        None where nothing can read them.
+        """
+        reader = self.reader
+        return answered(text[:_LONGEST], hit.paper, found, reader) if reader else None
 
     def rarity(self, word: str) -> float:
         """How rare a stemmed word is among the papers, in [0, 1]."""

@@ -23,7 +23,7 @@ from rag._bert import BertWeights, Floats, Layer, Linear, Norm, NumpyBert
 from rag.errors import EmbeddingError
 
 FILE = Path(__file__).parent / "data" / "reader.npz"
-_REMEMBERED, _QUESTIONS = 2_000, 64  # of which the reading is kept
+_REMEMBERED = 2_000  # pairs whose reading is kept
 _LONGEST = 2_000  # characters of either text that are looked at; fewer are read
 Read = Callable[[str, str], Floats]
 """(statement, passage) -> logits that it supports, contradicts, does neither; shape (3,)."""
@@ -41,22 +41,19 @@ class Reader:
         except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
             raise EmbeddingError(f"{file} cannot be read; reinstall footnoted") from error
         self._bert = NumpyBert(weights.with_layers(layers))
-        self._supports = lru_cache(maxsize=_REMEMBERED)(lambda *pair: self._logits([pair])[0, :3])
-        self._answers = lru_cache(maxsize=_QUESTIONS)(self._answered)
+        self._read = lru_cache(maxsize=_REMEMBERED)(self._logits)
 
     def supports(self, statement: str, passage: str) -> Floats:
         """Logits that the passage supports the statement, contradicts it, does neither."""
-        return self._supports(statement, passage)
+        return self._read(statement, passage)[:3]
 
-    def answers(self, question: str, passages: Sequence[str]) -> Floats:
-        """For each passage the log-odds that it answers the question, shape (len(passages),)."""
-        return self._answers(question, tuple(passages))
+    def answers(self, question: str, passage: str) -> float:
+        """The log-odds that the passage answers the question."""
+        return float(self._read(question, passage)[3])
 
-    def _answered(self, question: str, passages: tuple[str, ...]) -> Floats:
-        return self._logits([(question, passage) for passage in passages])[:, 3]
-
-    def _logits(self, pairs: Sequence[tuple[str, str]]) -> Floats:
-        return self._head(self._bert.means([(readable(a), readable(b)) for a, b in pairs]))
+    def _logits(self, first: str, second: str) -> Floats:
+        logits: Floats = self._head(self._bert.means([(readable(first), readable(second))]))[0]
+        return logits
 
 
 def readable(text: str) -> str:

@@ -8,12 +8,13 @@ milliseconds where embedding the sentences of five papers costs half a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag._blas import one_thread
 from rag._codes import Codes, Question, Spans, codes_key
 from rag._reader import Reader, under
 from rag.chunking import chunks, context_text, sentence_spans, sentences
@@ -65,10 +66,12 @@ def best_sentences(paper: Paper, found: Floats) -> list[str]:
     return [said[i] for i in np.argsort(-found, kind="stable")[:_READ]]
 
 
-def answered(question: str, paper: Paper, found: Floats, reader: Reader) -> float:
-    """The log-odds that a sentence answers, of that of the few best ones which does so most."""
-    passages = [under(paper.title, sentence) for sentence in best_sentences(paper, found)]
-    return float(max(reader.answers(question, passages), default=-np.inf))
+def answered(question: str, paper: Paper, found: Floats, reader: Reader) -> Iterator[float]:
+    """Of each of the few best sentences the log-odds that it answers, read when it is asked for."""
+    for sentence in best_sentences(paper, found):
+        with one_thread():
+            odds = reader.answers(question, under(paper.title, sentence))
+        yield odds
 
 
 def _parts(paper: Paper, size: int) -> list[_Part]:

@@ -414,9 +414,10 @@ class Chatbot:
             return Refusal("not_in_collection", _NO_WORDS)
         lexicon = self._collection.index().lexical
         fits = self._collection.fits(question, hits[: refuse.READ])
-        answered = self._collection.answered(question, hits[0], fits[0])
-        found = refuse.features(question, hits, fits, lexicon, answered)
-        return refuse.refusal(question, hits, found, lexicon, self.settings.answer.refuse_below)
+        found = refuse.features(question, hits, fits, lexicon)
+        odds = self._collection.answered(question, hits[0], fits[0])
+        threshold = self.settings.answer.refuse_below
+        return refuse.refusal(question, hits, found, lexicon, odds=odds, threshold=threshold)
 
     def _grounder(self, chosen: Settings) -> Grounder:
         names = {**GROUNDERS, **chosen.plugins.grounders}

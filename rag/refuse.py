@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ NEAR = 0.16
 _LONG = 20  # content words of a question, beyond which more of them say nothing
 
 FEATURES = (
-    "fit", "far", "named", "unnamed_length", "unseen", "name_missing", "name_unseen", "number_missing",
-    "seldom_said", "wants_record",
+    "fit", "far", "named", "unnamed_length", "unseen", "name_missing", "name_unseen",
+    "number_missing", "seldom_said", "wants_record",
 )  # fmt: skip
 READ_FEATURES = (*FEATURES, "answered")
 
@@ -101,12 +101,10 @@ def features(
     hits: Sequence[Hit],
     fits: Sequence[NDArray[np.float32]],
     lexicon: LexicalIndex,
-    answered: float | None = None,
 ) -> dict[str, float]:
     """What speaks for and against an answer in `hits` (at least one), each mostly in [0, 1].
 
-    `fits` says of each hit how well its sentences fit the question, `answered` what the log-odds
-    are that one of the first hit answers it (`rag._sentences`).
+    `fits` says of each hit how well its sentences fit the question (`rag._sentences`).
     """
     words = _content_words(question)
     weight = {word: lexicon.rarity(word) for word in words}
@@ -116,7 +114,7 @@ def features(
     named = names(question, hits[0].paper.title, lexicon.names)
     spoken = [set(tokens(name)) for name in _names(question)]
     fit = max((float(f.max()) for f in fits[:READ] if len(f)), default=0.0)
-    found = {
+    return {
         "fit": fit,
         "far": max(0.0, _FAR - fit),
         "named": float(named),
@@ -128,9 +126,11 @@ def features(
         "seldom_said": float(bool(seldom)),
         "wants_record": float(bool(_WANTS_RECORD.search(question))),
     }
-    if answered is not None:
-        found["answered"] = min(max(answered, -_SURE), _SURE)
-    return found
+
+
+def read(found: dict[str, float], odds: float) -> dict[str, float]:
+    """With what a cross-encoder read: the log-odds that a sentence of the first hit answers."""
+    return {**found, "answered": min(max(odds, -_SURE), _SURE)}
 
 
 def _number_missing(question: str, hit: Hit, fits: NDArray[np.float32]) -> float:
@@ -171,10 +171,15 @@ def refusal(
     hits: Sequence[Hit],
     found: dict[str, float],
     lexicon: LexicalIndex,
+    *,
+    odds: Iterable[float] | None = None,
     threshold: float | None = None,
 ) -> Refusal | None:
-    """None where an answer may be tried."""
-    if probability(found) >= (_model(found)["threshold"] if threshold is None else threshold):
+    """None where an answer may be tried.
+
+    `odds` reads the first hit (see `read`), a sentence at each step.
+    """
+    if _answers(found, odds, threshold):
         return None
     title = set(tokens(hits[0].paper.title))
     by_name = any(set(tokens(name)) & title for name in _names(question))
@@ -183,6 +188,25 @@ def refusal(
     if by_name or about:
         return not_stated(hits[0], record=bool(found["wants_record"]))
     return Refusal("not_in_collection", _NEAR_MISS if nearest(hits) else _NOTHING_NEAR)
+
+
+def _answers(
+    found: dict[str, float], odds: Iterable[float] | None, threshold: float | None
+) -> bool:
+    if odds is None:
+        return _passes(found, threshold)
+    best = -_SURE
+    if _passes(read(found, best), threshold):
+        return True
+    for one in odds:  # no further than it takes to know: reading is what costs time
+        best = max(best, one)
+        if _passes(read(found, best), threshold):
+            return True
+    return False
+
+
+def _passes(found: dict[str, float], threshold: float | None) -> bool:
+    return probability(found) >= (_model(found)["threshold"] if threshold is None else threshold)
 
 
 def not_stated(hit: Hit, *, record: bool = False) -> Refusal:

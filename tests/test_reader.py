@@ -75,12 +75,14 @@ def test_what_is_stated_is_supported_more_than_what_is_denied(reader: Reader) ->
 
 def test_a_sentence_that_answers_is_told_from_one_that_does_not(reader: Reader) -> None:
     question = "Where does SPANN keep its posting lists?"
-    told, other = reader.answers(question, [SPANN, "We thank the reviewers for their comments."])
-    assert told > other
+    other = "We thank the reviewers for their comments."
+    assert reader.answers(question, SPANN) > reader.answers(question, other)
 
 
-def test_nothing_to_read_gives_nothing(reader: Reader) -> None:
-    assert reader.answers("What is SPANN?", []).shape == (0,)
+def test_half_a_character_is_read_for_what_it_is(reader: Reader) -> None:
+    odd = "\udce9 where are they kept? \ud83d"
+    assert np.isfinite(reader.answers(odd, SPANN))
+    assert np.isfinite(reader.supports(SPANN, odd)).all()
 
 
 def test_a_broken_file_is_told_with_the_way_out(weights: BertWeights, tmp_path) -> None:

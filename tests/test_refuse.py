@@ -78,8 +78,8 @@ def test_features_and_probability_stay_in_range_for_any_text(question, abstracts
 @given(QUESTIONS)
 def test_a_threshold_of_nothing_never_refuses_and_one_of_all_always_does(question):
     found = features(question)
-    assert refuse.refusal(question, HITS, found, LEXICON, 0.0) is None
-    refused = refuse.refusal(question, HITS, found, LEXICON, 1.0)
+    assert refuse.refusal(question, HITS, found, LEXICON, threshold=0.0) is None
+    refused = refuse.refusal(question, HITS, found, LEXICON, threshold=1.0)
     assert refused is not None
     assert refused.kind in ("not_in_collection", "not_stated")
     assert (refused.paper_id == "kestrel") == (refused.kind == "not_stated")
@@ -99,7 +99,7 @@ def test_extreme_features_give_a_probability_still():
 def test_more_that_speaks_for_an_answer_gives_a_higher_probability():
     found = features("What lives on disk?")
     assert refuse.probability({**found, "fit": 0.6}) > refuse.probability({**found, "fit": 0.2})
-    for name in refuse.FEATURES[3:]:
+    for name in ("far", *refuse.FEATURES[4:]):
         with_it, without = ({**found, name: value} for value in (1.0, 0.0))
         assert refuse.probability(with_it) < refuse.probability(without), name
 
@@ -209,13 +209,38 @@ def test_a_question_that_an_abstract_answers_is_not_refused(ask, named):
         assert refused is None, name
 
 
-@pytest.mark.parametrize("question", ["How many queries per second does Kestrel answer?", "Why?"])
+QUESTION = "How many queries per second does Kestrel answer?"
+
+
+@pytest.mark.parametrize("question", [QUESTION, "Why?"])
 def test_what_was_read_to_answer_speaks_for_an_answer(question):
-    of = [
-        refuse.probability(
-            refuse.features(question, HITS, fits(question, HITS), LEXICON, answered=odds)
-        )
-        for odds in (-np.inf, -2.0, 0.0, 2.0, np.inf)
-    ]
+    found = features(question)
+    of = [refuse.probability(refuse.read(found, x)) for x in (-np.inf, -2.0, 0.0, 2.0, np.inf)]
     assert of == sorted(of)
     assert of[0] < of[-1]
+
+
+def test_no_more_is_read_than_it_takes():
+    found, read = features(QUESTION), []
+
+    def odds(*values: float):
+        for value in values:
+            read.append(value)
+            yield value
+
+    between = refuse.probability(refuse.read(found, 0.0))
+    for values, expected, refused in (
+        ((1.0, 2.0), [1.0], False),
+        ((-1.0, 1.0, 2.0), [-1.0, 1.0], False),
+        ((-1.0, -2.0, -0.5), [-1.0, -2.0, -0.5], True),
+        ((), [], True),
+    ):
+        read.clear()
+        found_refusal = refuse.refusal(
+            QUESTION, HITS, found, LEXICON, odds=odds(*values), threshold=between
+        )
+        assert (found_refusal is not None) is refused
+        assert read == expected
+    read.clear()
+    assert refuse.refusal(QUESTION, HITS, found, LEXICON, odds=odds(1.0), threshold=0.0) is None
+    assert read == []
