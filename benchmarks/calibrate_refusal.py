@@ -62,13 +62,13 @@ def choose_threshold(scores: np.ndarray, answerable: np.ndarray) -> float:
 def report(scores: np.ndarray, found: Sequence[Found]) -> None:
     """The risk-coverage curve, by collection at thresholds that are chosen over all."""
     answerable = np.array([f.question["answerable"] for f in found])
-    print("answerable refused   precision of refusals   recall   by kind")
+    print("share lost: answerable refused   precision of refusals   recall   by kind")
     for lost in (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1):
         line(f"{lost:.2f}", scores < np.quantile(scores[answerable], lost), found)
     refused = scores < choose_threshold(scores, answerable)
-    for name in dict.fromkeys(f.question["id"].rstrip("0123456789-")[:1] for f in found):
-        rows = [i for i, f in enumerate(found) if f.question["id"].startswith(name)]
-        line(f"ids {name}", refused[rows], [found[i] for i in rows])
+    for name in dict.fromkeys(f.file for f in found):
+        rows = [i for i, f in enumerate(found) if f.file == name]
+        line(name, refused[rows], [found[i] for i in rows])
     print(f"AUROC {roc_auc_score(answerable, scores):.3f}")
 
 

@@ -288,7 +288,7 @@ class Found(NamedTuple):
     hits: list[Hit]
     fits: list[np.ndarray]
     lexicon: LexicalIndex
-    collection: str
+    file: str
 
 
 def found_questions(data: Path, work: Path) -> list[Found]:
@@ -303,7 +303,7 @@ def found_questions(data: Path, work: Path) -> list[Found]:
                     hits = bot.search(question["question"], k=DEPTH)
                     fits = bot._collection.fits(question["question"], hits)
                     lexicon = bot._collection.index().lexical
-                    out.append(Found(question, hits, fits, lexicon, name))
+                    out.append(Found(question, hits, fits, lexicon, file))
     return out
 
 

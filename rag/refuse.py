@@ -33,6 +33,7 @@ _SURE = 6.0  # log-odds beyond which one reading is as sure as another
 # development questions, 38 of 44 about other fields have nothing above it (all listed five papers
 # before), 38 of 43 near misses have some, as has each that wrongly found no answer in its paper.
 NEAR = 0.16
+_FEW = 3  # content words
 _LONG = 20  # content words of a question, beyond which more of them say nothing
 
 FEATURES = (
@@ -160,7 +161,12 @@ def _count_of(what: set[str], sentence: str) -> float:
 
 
 def probability(found: dict[str, float]) -> float:
-    """Probability that the hits answer the question, in [0, 1]."""
+    """Probability that the hits answer the question, in [0, 1].
+
+    None for a few words that no paper here has, for there is nothing to go by.
+    """
+    if found["unseen"] >= 1.0 and 0.0 < found["unnamed_length"] <= _FEW / _LONG:
+        return 0.0
     model = _model(found)
     z = model["intercept"] + sum(model["weights"][name] * x for name, x in found.items())
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, z))))

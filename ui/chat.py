@@ -118,7 +118,7 @@ class Chat:
             [self.question, *narrow.inputs], self.chips, trigger_mode="always_last", **_HIDDEN,
         )  # fmt: skip
         narrow.clear.click(narrow.cleared, None, narrow.inputs[1:], **_HIDDEN)
-        talks.wire(self.conversation, shown)
+        talks.wire(self.conversation, shown, running)
         self.good.click(self.praise, self.conversation, self.thanks, **_HIDDEN)
         self.bad.click(lambda: gr.update(visible=True), None, self.why, **_HIDDEN)
         self.send.click(

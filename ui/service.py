@@ -163,8 +163,10 @@ class Service:
         """Do once what every question does before it is answered, so that the first is quick."""
         with suppress(RagError):
             for paper in islice(self.bot.papers(), 1):
-                with closing(self.bot.stream(paper.title)) as events:  # type: ignore[type-var]
-                    list(islice(events, 2))  # it is read closely only after it was found
+                # Without a model, which would have to be paid; read closely after it was found.
+                asked = self.bot.stream(paper.title, backend="extractive")
+                with closing(asked) as events:  # type: ignore[type-var]
+                    list(islice(events, 2))
 
     def close(self) -> bool:
         """Finish what waits and runs; False where that took longer than it may."""

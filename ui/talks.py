@@ -46,10 +46,13 @@ class Talks:
                 self.delete_it = gr.Button("Delete it", size="sm", variant="stop", min_width=70)
                 self.keep_it = gr.Button("Keep it", size="sm", min_width=70)
 
-    def wire(self, conversation: Any, shown: list[Any]) -> None:
-        """Say what each button does; `shown` takes what `Talks.shown` gives."""
-        self.list.input(self.open, self.list, shown, **_HIDDEN)
-        self.new.click(self.begin, None, shown, **_HIDDEN)
+    def wire(self, conversation: Any, shown: list[Any], running: list[Any]) -> None:
+        """Say what each button does; `shown` takes what `Talks.shown` gives.
+
+        `running` follows an answer in the making: no longer once another conversation is opened.
+        """
+        self.list.input(self.open, self.list, shown, cancels=running, **_HIDDEN)
+        self.new.click(self.begin, None, shown, cancels=running, **_HIDDEN)
         self.name.click(self.ask_title, conversation, [self.title, self.naming], **_HIDDEN)
         gr.on(
             [self.save.click, self.title.submit], self.rename,
