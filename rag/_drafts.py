@@ -46,13 +46,16 @@ class Written:
     named_any: bool
 
 
-def split_draft(draft: str, sources: int) -> list[Written]:
-    """Sentences of a draft with the sources they name; a marker belongs to what stands before."""
+def split_draft(draft: str, sources: int, *, quoted: bool = False) -> list[Written]:
+    """Sentences of a draft with the sources they name; a marker belongs to what stands before.
+
+    `quoted`: lines that quote, and name their source by one "[1]" at the end; what looks like a
+    marker before it is the quoted paper's.
+    """
     out: list[Written] = []
     for line in draft.splitlines():
-        bullet = _BULLET.match(line)
-        bare = _in_brackets(line[bullet.end() :] if bullet else line, sources)
-        text, markers = _without_markers(bare)
+        text, markers = _without_markers(line if quoted else _plain(line, sources))
+        markers = markers[-1:] if quoted else markers
         written = _read_line(text, markers, sources)
         if written:
             out.extend(written)
@@ -76,6 +79,11 @@ def _without_markers(line: str) -> tuple[str, _Markers]:
         at = match.end()
     parts.append(_join(line[at:], after_marker=at > 0))
     return "".join(parts), markers
+
+
+def _plain(line: str, sources: int) -> str:
+    bullet = _BULLET.match(line)
+    return _in_brackets(line[bullet.end() :] if bullet else line, sources)
 
 
 def _in_brackets(line: str, sources: int) -> str:

@@ -358,6 +358,7 @@ class Chatbot:
         self, draft: Draft, hits: list[Hit], writer: Backend, chosen: Settings
     ) -> Iterator[Event]:
         draft.model = getattr(writer, "model", None)
+        quoted = not getattr(writer, "writes", True)
         try:
             messages = draft.messages(hits, writer, chosen)
             for piece in draft.read(writer.complete(messages)):
@@ -372,12 +373,14 @@ class Chatbot:
             yield Event("answer", draft.refuse(refuse.not_stated(hits[0]), hits))
             return
         try:
-            cited = cite(draft.text, hits, self._grounder(chosen), chosen.answer.policy)
+            cited = cite(
+                draft.text, hits, self._grounder(chosen), chosen.answer.policy, quoted=quoted
+            )
         except BackendError as error:  # of a model that judges
             yield Event("answer", draft.refuse(Refusal("backend_failed", str(error)), hits))
             return
         sentences, citations = cited
-        if not getattr(writer, "writes", True):
+        if quoted:
             sentences = led(draft.standalone, sentences, citations, self._collection.rare)
         draft.clock.lap("verify")
         for sentence in sentences:

@@ -52,17 +52,22 @@ class _Footnotes:
 
 
 def cite(
-    draft: str, hits: Sequence[Hit], grounder: Grounder, policy: Policy = "flag"
+    draft: str,
+    hits: Sequence[Hit],
+    grounder: Grounder,
+    policy: Policy = "flag",
+    *,
+    quoted: bool = False,
 ) -> tuple[list[Sentence], list[Citation]]:
     """Verified sentences, and their footnotes in order.
 
     `policy` "drop" leaves out sentences that are unsupported or contradicted; "flag" and "keep"
-    leave them in, with their verdict.
+    leave them in, with their verdict. `quoted`: the draft is made of sentences of the hits.
     """
     footnotes = _Footnotes()
     out: list[Sentence] = []
     gap = False  # whether what stood before was left out
-    for written in split_draft(draft, len(hits)):
+    for written in split_draft(draft, len(hits), quoted=quoted):
         verdict, score, evidence = _verify(written, hits, grounder)
         if policy == "drop" and verdict in ("unsupported", "contradicted"):
             gap = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -46,6 +47,7 @@ _READ = 3  # sentences of a paper, its best ones, that are read closely
 _ADDS = 0.25  # share of a claim's words that makes a second sentence worth quoting
 _MOST_NAMES = 0.5  # share of a claim's names from which on it speaks of something else
 _READINGS = ("read_supported", "read_contradicted", "read_neither")
+_REFERENCE = re.compile(r"\s*+\[\s*\d[\d\s,;–-]*\]")
 _CLOSE = 0.6  # share of a claim's words above which a difference is a contradiction
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -265,4 +267,5 @@ def _coefficients() -> dict[str, dict[str, float]]:
 
 
 def _fold(text: str) -> str:
-    return " ".join(text.split()).removesuffix(".").rstrip()
+    """What makes no other sentence of it: spaces, a last stop, references like "[2, 3]"."""
+    return " ".join(_REFERENCE.sub("", text).split()).removesuffix(".").rstrip()

@@ -435,3 +435,20 @@ def test_a_sentence_may_rest_on_two_sentences_or_on_two_papers():
     across = f"{DISK[:-1]}, while Lapwing shortens these vectors to 32 dimensions. [1][2]"
     (sentence,), notes = cite(across, HITS, GROUNDER)
     assert {n.paper_id for n in notes} == {"kestrel", "lapwing"}
+
+
+def test_what_looks_like_a_marker_in_a_quote_is_the_quoted_papers():
+    line = "These are (1) the heart, (2) the lung, as told before [3], and the liver. [1]"
+    (quoted,) = split_draft(f"{line}\n", 3, quoted=True)
+    assert quoted.sources == (1,)
+    assert quoted.text == ("These are (1) the heart, (2) the lung, as told before, and the liver.")
+    (numbered,) = split_draft("1) First things first. [2]\n", 3, quoted=True)
+    assert (numbered.text, numbered.sources) == ("1) First things first.", (2,))
+
+
+def test_a_quote_is_known_though_its_references_were_taken_out():
+    stated = "The worm is common in rural areas [2, 5], where it is poor [7]."
+    judged = LexicalGrounder().judge(
+        "The worm is common in rural areas, where it is poor.", [stated]
+    )
+    assert (judged.verdict, judged.score) == ("supported", 1.0)
