@@ -1,15 +1,18 @@
 """What the cross-encoder of rag/_reader.py is trained on: pairs of texts, each with its label.
 
-Of two kinds. *Made* from abstracts alone, without a label by anyone: a title, a conclusion or a
+Of three kinds. *Made* from abstracts alone, without a label by anyone: a title, a conclusion or a
 sentence is a statement that the other sentences of its abstract support; with a word turned into
 its opposite on one side they contradict it; another paper says neither. A question is made of some
-words of a sentence, which then answers it, and another sentence does not. *Labelled* by people:
-the claims of calibrate_grounding.py, and the questions of eval/data on what a search finds.
+words of a sentence, which then answers it, and another sentence does not. *Written* for it: claims
+and questions about 1,890 abstracts, with the sentence that tells, in written_pairs.jsonl.
+*Labelled* by people: the claims of calibrate_grounding.py, and the questions of eval/data on what
+a search finds.
 """
 
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import random
 import re
@@ -19,6 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 from calibrate_grounding import Example
+from scipy.sparse import hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from rag import Chatbot
 from rag._reader import under
@@ -29,17 +36,23 @@ from rag.lexical import STOP_WORDS, LexicalIndex, tokens
 from rag.types import Hit
 
 SUPPORTED, CONTRADICTED, NEITHER = range(3)
-LABELS = {"support": SUPPORTED, "contradict": CONTRADICTED, "none": NEITHER}
+LABELS = {
+    "support": SUPPORTED, "contradict": CONTRADICTED, "none": NEITHER,
+    "supported": SUPPORTED, "contradicted": CONTRADICTED, "neither": NEITHER,
+}  # fmt: skip
+WRITTEN = Path(__file__).resolve().parent / "written_pairs.jsonl"
 QUESTIONS = Path(__file__).resolve().parent.parent / "eval" / "data"
+SCIFACT, ARXIV = "scifact/corpus.jsonl.gz", "arxiv/abstracts.jsonl.gz"
 COLLECTIONS = {
     "sample": ("sample:", ("sample_questions.jsonl", "harder_questions.jsonl")),
-    "scifact": ("scifact/corpus.jsonl.gz", ("scifact_questions.jsonl",)),
+    "scifact": (SCIFACT, ("scifact_questions.jsonl",)),
 }
 PAPERS = 3  # whose sentences are paired with a question
 MANY = ("multi", "which_paper", "list")  # types of questions that ask for several papers
 DEPTH = 8  # hits of a question
+KEPT = 0.6  # of the written pairs whose label is no likelier than by chance
 EVERY_ARXIV = 12  # of so many abstracts one is read
-READ = 3  # sentences of a paper in a passage
+READ = (1, 1, 2)  # sentences of a paper in a passage, one of these
 
 _OPPOSITES = """
 increases/decreases, increase/decrease, increased/decreased, increasing/decreasing,
@@ -108,10 +121,8 @@ class Abstract(NamedTuple):
 
 
 def abstracts(data: Path, rng: random.Random) -> list[Abstract]:
-    with gzip.open(data / "scifact" / "corpus.jsonl.gz", "rt", encoding="utf-8") as file:
-        found = [Abstract(p["title"], p["abstract"]) for p in map(json.loads, file)]
-    with gzip.open(data / "arxiv" / "abstracts.jsonl.gz", "rt", encoding="utf-8") as file:
-        chosen = [json.loads(line) for i, line in enumerate(file) if i % EVERY_ARXIV == 0]
+    found = [Abstract(p["title"], p["abstract"]) for p in _read(data / SCIFACT)]
+    chosen = itertools.islice(_read(data / ARXIV), 0, None, EVERY_ARXIV)
     found += [Abstract(p["title"], sentences(p["abstract"])) for p in chosen]
     found = [paper for paper in found if 4 <= len(paper.said) <= 25]
     rng.shuffle(found)
@@ -130,7 +141,7 @@ class Statements:
             statement, said = self._statement(self._papers[i])
             if len(statement.split()) > 45:
                 continue
-            text = best(statement, said)
+            text = best(statement, said, self._rng.choice(READ))
             yield Pair(statement, text, SUPPORTED, "statement")
             yield from self._opposed(statement, text)
             yield from self._other(i, statement, text)
@@ -175,7 +186,8 @@ class Statements:
         draw, rng = self._rng.random(), self._rng
         if draw < 0.55:
             far = self._papers[self._near(i)]
-            yield Pair(statement, best(statement, far.said), NEITHER, "statement")
+            text = best(statement, far.said, rng.choice(READ))
+            yield Pair(statement, text, NEITHER, "statement")
         elif draw < 0.8:
             names = [w for w in _NAME.findall(statement) if w in text and _is_name(w)]
             others = [w for w in _NAME.findall(rng.choice(self._papers).title) if w not in text]
@@ -251,6 +263,66 @@ class Questions:
         return " ".join(words[i : i + self._rng.choice([2, 3, 4])])
 
 
+def written(data: Path) -> Iterator[Pair]:
+    """Of written_pairs.jsonl, each claim and question with sentences of its abstract.
+
+    Raises ValueError where an abstract has other sentences now than when they were written.
+    """
+    papers = {f"scifact:{p['doc_id']}": p for p in _read(data / SCIFACT)}
+    papers |= {p["id"]: p for p in _read(data / ARXIV)}
+    for line in WRITTEN.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        title, said = papers[row["id"]]["title"], papers[row["id"]]["abstract"]
+        if isinstance(said, str):
+            said = sentences(said)
+        if len(said) != row["sentences"]:
+            raise ValueError(f"{row['id']} has {len(said)} sentences, not {row['sentences']}")
+        for i, claim in enumerate(row["claims"]):
+            text = " ".join(said[i] for i in claim["at"])
+            yield Pair(claim["text"], text, LABELS[claim["label"]], "statement", row["id"])
+            rest = [s for i, s in enumerate(said) if i not in claim["at"]]
+            if claim["label"] != "neither" and i % 2:  # the same words, with what says neither
+                for other in _nearest(claim["text"], rest, 1):
+                    yield Pair(claim["text"], other, NEITHER, "statement", row["id"])
+        for question in row["questions"]:
+            asked, at = question["text"], question["at"]
+            rest = [s for i, s in enumerate(said) if i != at]
+            if at is not None:
+                yield Pair(asked, under(title, said[at]), 1, "question", row["id"])
+            for other in _nearest(asked, rest, 1):
+                yield Pair(asked, under(title, other), 0, "question", row["id"])
+
+
+def unbiased(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
+    """Fewer of those whose label the first text gives away without the second.
+
+    Whoever writes what is false writes it in another way (Gururangan et al. 2018,
+    arXiv:1803.02324), and a model that learns the way judges nothing else. What a linear model of
+    the first text and the lengths finds likely is left out more often the likelier it is, as by
+    Le Bras et al. 2020 (arXiv:2002.04108).
+    """
+    out: list[Pair] = []
+    for kind in ("statement", "question"):
+        some = [p for p in pairs if p.kind == kind]
+        labels = np.array([p.label for p in some])
+        words = TfidfVectorizer(min_df=5).fit_transform([p.first for p in some])
+        lengths = [[np.log(len(p.first)), np.log(len(p.second) + 1)] for p in some]
+        chances = cross_val_predict(
+            LogisticRegression(max_iter=1000), hstack([words, np.array(lengths)]).tocsr(),
+            labels, groups=[p.group for p in some], cv=GroupKFold(5), method="predict_proba",
+        )  # fmt: skip
+        share = np.bincount(labels) / len(labels)
+        for pair, chance in zip(some, chances, strict=True):
+            if rng.random() < KEPT * share[pair.label] / chance[pair.label]:
+                out.append(pair)
+    return out
+
+
+def _read(path: Path) -> Iterator[dict]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
 def claims(examples: Sequence[Example], found: Sequence[Match]) -> list[Pair]:
     """What people labelled, against the sentence that a grounder finds."""
     return [
@@ -309,17 +381,20 @@ def found_questions(data: Path, work: Path) -> list[Found]:
 
 def candidates(found: Found) -> Iterator[Pair]:
     """What is read for a question when it is asked."""
-    text, title = found.question["question"], found.hits[0].paper.title
-    for passage in best_sentences(found.hits[0].paper, found.fits[0]):
-        yield Pair(text, under(title, passage), 0, "question", found.question["id"])
+    for hit, fit in list(zip(found.hits, found.fits, strict=True))[:PAPERS]:
+        for passage in best_sentences(hit.paper, fit):
+            text = under(hit.paper.title, passage)
+            yield Pair(found.question["question"], text, 0, "question", found.question["id"])
 
 
-def best(text: str, said: Sequence[str], count: int = READ) -> str:
+def best(text: str, said: Sequence[str], count: int) -> str:
     """The sentences with most words in common, in their order."""
+    return " ".join(sorted(_nearest(text, said, count), key=list(said).index))
+
+
+def _nearest(text: str, said: Sequence[str], count: int) -> list[str]:
     words = set(tokens(text))
-    shared = [len(words & set(tokens(sentence))) for sentence in said]
-    chosen = sorted(sorted(range(len(said)), key=lambda i: -shared[i])[:count])
-    return " ".join(said[i] for i in chosen)
+    return sorted(said, key=lambda sentence: -len(words & set(tokens(sentence))))[:count]
 
 
 def _content(text: str) -> list[str]:

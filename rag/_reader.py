@@ -24,6 +24,7 @@ from rag.errors import EmbeddingError
 
 FILE = Path(__file__).parent / "data" / "reader.npz"
 _REMEMBERED = 2_000  # pairs whose reading is kept
+_HEAD = 50  # characters of a title that a sentence is read under
 _LONGEST = 2_000  # characters of either text that are looked at; fewer are read
 Read = Callable[[str, str], Floats]
 """(statement, passage) -> logits that it supports, contradicts, does neither; shape (3,)."""
@@ -62,8 +63,11 @@ def readable(text: str) -> str:
 
 
 def under(title: str, sentence: str) -> str:
-    """A sentence as it is read for a question: after the title of its paper."""
-    return f"{title.rstrip('.')}. {sentence}"
+    """A sentence as it is read for a question: after the head of the title of its paper."""
+    head = title.partition(":")[0].rstrip(". ")
+    if len(head) > _HEAD:
+        head = head[:_HEAD].rpartition(" ")[0] or head[:_HEAD]
+    return f"{head}. {sentence}"
 
 
 def changed(layer: Layer, number: int, kept: Mapping[str, NDArray[Any]]) -> Layer:
