@@ -21,7 +21,7 @@ from rag._blas import one_thread
 from rag._codes import Codes, Question
 from rag._ranking import Ranker
 from rag._reader import Reader
-from rag._sentences import answered, fits
+from rag._sentences import answered, answers, fits
 from rag.chunking import sentences
 from rag.config import Settings
 from rag.embedding import Embedder, has_tokens, make_embedder
@@ -149,6 +149,11 @@ class Collection:
         """
         reader = self.reader
         return answered(text[:_LONGEST], hit.paper, found, reader) if reader else None
+
+    def answers(self, text: str, title: str, sentence: str) -> float | None:
+        """Log-odds that a sentence of the paper of this title answers; None as above."""
+        reader = self.reader
+        return answers(text[:_LONGEST], title, sentence, reader) if reader else None
 
     def rarity(self, word: str) -> float:
         """How rare a stemmed word is among the papers, in [0, 1]."""

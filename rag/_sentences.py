@@ -69,9 +69,13 @@ def best_sentences(paper: Paper, found: Floats) -> list[str]:
 def answered(question: str, paper: Paper, found: Floats, reader: Reader) -> Iterator[float]:
     """Of each of the few best sentences the log-odds that it answers, read when it is asked for."""
     for sentence in best_sentences(paper, found):
-        with one_thread():
-            odds = reader.answers(question, under(paper.title, sentence))
-        yield odds
+        yield answers(question, paper.title, sentence, reader)
+
+
+def answers(question: str, title: str, sentence: str, reader: Reader) -> float:
+    """The log-odds that a sentence of the paper of this title answers."""
+    with one_thread():
+        return reader.answers(question, under(title, sentence))
 
 
 def _parts(paper: Paper, size: int) -> list[_Part]:

@@ -444,6 +444,7 @@ class Chatbot:
                 chosen.backend,
                 embed=self._collection.embed,
                 fits=self._collection.fits,
+                answers=self._collection.answers,
                 rarity=self._collection.rarity,  # of whichever index is current when it is asked
                 rare=self._collection.rare,
             )

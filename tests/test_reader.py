@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rag._bert import BertWeights, Layer, Linear, NumpyBert
-from rag._reader import Reader, changed, differences
+from rag._reader import Reader, changed, differences, under
 from rag.embedding import SentenceTransformersEmbedder, _default_folder
 from rag.errors import EmbeddingError
 
@@ -94,3 +94,20 @@ def test_a_broken_file_is_told_with_the_way_out(weights: BertWeights, tmp_path) 
 
 def test_only_the_model_that_ships_has_one(tmp_path) -> None:
     assert SentenceTransformersEmbedder(str(_default_folder())).reader is None
+
+
+@pytest.mark.parametrize(
+    ("title", "head"),
+    [
+        ("Kestrel: a graph index on disk.", "Kestrel"),
+        ("A plain title.", "A plain title"),
+        (
+            "A title that goes on and on, beyond what is kept of it",
+            "A title that goes on and on, beyond what is kept",
+        ),
+        ("x" * 80, "x" * 50),
+        ("", ""),
+    ],
+)
+def test_a_sentence_is_read_under_the_head_of_its_title(title, head):
+    assert under(title, "It flies.") == f"{head}. It flies."

@@ -2,7 +2,8 @@
 
 A sentence is scored by how it fits the question (late interaction), by the rare words of the
 question that it holds, by the rank of its paper, and by whether it has what the question asks
-for: a number, a link, data sets, a definition. How many are chosen, and of how many papers,
+for: a number, a link, data sets, a definition. The few best of these are then read together with
+the question, by the cross-encoder where there is one. How many are chosen, and of how many papers,
 depends on what is asked.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +25,8 @@ from rag.types import Hit, Message
 
 Fits = Callable[[str, Sequence[Hit]], Sequence[NDArray[np.float32]]]
 """(question, hits) -> for each hit, how each of its sentences fits, about in [0, 1]."""
+Answers = Callable[[str, str, str], float | None]
+"""(question, title of the paper, sentence) -> log-odds that it answers; None: nobody can tell."""
 Rarity = Callable[[str], float]
 Rare = Callable[[str], bool]
 
@@ -36,6 +39,8 @@ _LISTED, _ELSEWHERE = 0.5, 0.6
 # Weights chosen on the development questions (benchmarks/sample_qa.py). The paper weighs most:
 # a fitting sentence of the wrong paper is the worse mistake.
 _FIT, _WORDS, _WORDS_OF_REST, _PAPER = 2.0, 0.4, 0.3, 2.0
+_READ = 6  # sentences that the cross-encoder reads
+_ANSWERS, _SURE = 0.4, 3.0  # weight of what it finds; log-odds beyond which it finds no more
 _ECHO = 0.9  # share of common words above which a sentence only says the question again
 
 _DEFINES = re.compile(
@@ -87,14 +92,18 @@ class ExtractiveBackend:
     model: str | None = None
     writes = False
 
-    def __init__(self, fits: Fits, rarity: Rarity, rare: Rare) -> None:
+    def __init__(
+        self, fits: Fits, rarity: Rarity, rare: Rare, answers: Answers | None = None
+    ) -> None:
         self._fits = fits
         self._rarity = rarity
         self._rare = rare
+        self._answers = answers
 
     @classmethod
     def from_settings(cls, settings: BackendSettings, **resources: Any) -> Self:
-        return cls(resources["fits"], resources["rarity"], resources["rare"])
+        answers = resources.get("answers")
+        return cls(resources["fits"], resources["rarity"], resources["rare"], answers)
 
     def complete(self, messages: Sequence[Message]) -> Iterator[str]:
         asked = messages[-1]
@@ -117,7 +126,22 @@ class ExtractiveBackend:
                 covered = _covered(wanted, title, set(tokens(text)))
                 score = _FIT * float(fit) + covered + _PAPER * hit.score + _reward(kind, text)
                 out.append(Candidate(text, number, place, score, hit.score, named))
-        return out
+        return self._read(question, titles, out)
+
+    def _read(
+        self, question: str, titles: Sequence[str], candidates: list[Candidate]
+    ) -> list[Candidate]:
+        """The candidates, those best so far scored anew."""
+        ranked = sorted(candidates, key=lambda c: -c.score)
+        if self._answers is None:
+            return ranked
+        for i, candidate in enumerate(ranked[:_READ]):
+            odds = self._answers(question, titles[candidate.source - 1], candidate.text)
+            if odds is None:
+                break
+            gain = _ANSWERS * (1 + max(-1.0, min(odds / _SURE, 1.0)))
+            ranked[i] = replace(candidate, score=candidate.score + gain)
+        return ranked
 
 
 def _covered(wanted: Mapping[str, float], title: set[str], words: set[str]) -> float:

@@ -218,3 +218,31 @@ def test_a_word_that_was_never_seen_does_not_divide_by_nothing():
     made = backend(rarity=lambda word: 0.0)
     with np.errstate(all="raise"):
         assert list(made.complete(build("zxqv", HITS)))
+
+
+def reading(answers) -> str:
+    made = ExtractiveBackend(fits, lambda word: 0.5, lambda word: False, answers)
+    return "".join(made.complete(build("Where does Kestrel keep its graph in memory?", HITS)))
+
+
+@pytest.mark.parametrize("chosen", sentences(KESTREL)[1:3])
+def test_what_is_read_to_answer_is_quoted_first(chosen):
+    found = reading(lambda question, title, sentence: 9.0 if sentence == chosen else -9.0)
+    assert found.startswith(f"{chosen} [1]")
+
+
+def test_a_few_sentences_are_read_each_under_its_title():
+    read: list[tuple[str, str]] = []
+
+    def answers(question, title, sentence):
+        read.append((title, sentence))
+        return 0.0
+
+    assert reading(answers)
+    assert len(read) == 6
+    of = {h.paper.title: h.paper.abstract for h in HITS}
+    assert all(sentence in of[title] for title, sentence in read)
+
+
+def test_where_nobody_can_read_the_choice_is_that_without():
+    assert reading(lambda question, title, sentence: None) == reading(None)
