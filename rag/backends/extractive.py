@@ -39,7 +39,7 @@ _LISTED, _ELSEWHERE = 0.5, 0.6
 # Weights chosen on the development questions (benchmarks/sample_qa.py). The paper weighs most:
 # a fitting sentence of the wrong paper is the worse mistake.
 _FIT, _WORDS, _WORDS_OF_REST, _PAPER = 2.0, 0.4, 0.3, 2.0
-_READ = 6  # sentences that the cross-encoder reads
+_READ = 4  # sentences that the cross-encoder reads
 _ANSWERS, _SURE = 0.4, 3.0  # weight of what it finds; log-odds beyond which it finds no more
 _ECHO = 0.9  # share of common words above which a sentence only says the question again
 
